@@ -1,0 +1,37 @@
+# Two commands on a fresh machine with git, make and Python >= 3.11: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= auto
+
+.PHONY: install demo test lint lock bench clean help
+
+help:
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+# The stamp is remade only when what is to be installed changes, so second runs start at once.
+.venv/installed: pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c "import sys; sys.exit('cutis needs Python 3.11 or newer; name one with make PYTHON=python3.12' if sys.version_info < (3, 11) else 0)"
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+install: .venv/installed ## environment in .venv, exact pins
+
+demo: install ## the whole way on built-in synthetic lesions; a report at the end
+	$(BIN)/cutis demo -o cutis-demo
+
+test: install ## all tests, in parallel
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+lint: install ## style, types, layering
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+lock: ## exact pins of everything, no registry named
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-emit-index-url --no-header --output-file requirements.lock
+
+bench: install ## the measured figures of the README (hours; needs the real data)
+	$(BIN)/python benchmarks/ham_strict.py
+
+clean: ## remove what make made
+	rm -rf .venv cutis-demo dist
