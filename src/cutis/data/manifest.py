@@ -137,18 +137,30 @@ def _cast(frame: pl.DataFrame, column: str, dtype: pl.DataType) -> pl.Expr:
     if frame.schema[column] == dtype:
         return pl.col(column)
     if frame.schema[column] == pl.String and dtype == pl.Datetime("us"):
-        cast = frame[column].str.to_datetime(time_unit="us", strict=False)
+        cast = _datetimes(frame[column])
     elif frame.schema[column] == pl.String and dtype == pl.Int64():
         # "55.0" is a whole number to a clinician and to pandas; 55.5 is not.
         number = frame[column].cast(pl.Float64, strict=False)
-        cast = pl.select(pl.when(number == number.round()).then(number)).to_series().cast(pl.Int64, strict=False)
+        cast = (
+            pl.select(pl.when(number == number.round()).then(number)).to_series().cast(pl.Int64, strict=False)
+        )
     else:
         cast = frame[column].cast(dtype, strict=False)
     lost = (cast.is_null() & frame[column].is_not_null()).arg_true().to_list()
     if lost:
         examples = [f"row {row + 1}: '{frame[column][row]}'" for row in lost]
-        raise ManifestError(f"column '{column}' holds values that are not {dtype}: {listed(examples)}", fix="Correct them.")
+        raise ManifestError(
+            f"column '{column}' holds values that are not {dtype}: {listed(examples)}", fix="Correct them."
+        )
     return pl.lit(cast.alias(column))
+
+
+def _datetimes(words: pl.Series) -> pl.Series:
+    """Dates and times without a zone; missing where a word is none."""
+    try:
+        return words.str.to_datetime(time_unit="us", strict=False).dt.replace_time_zone(None)
+    except pl.exceptions.ComputeError:  # not one of the words is a date
+        return pl.Series(words.name, [None] * len(words), dtype=pl.Datetime("us"))
 
 
 def check_manifest(frame: pl.DataFrame) -> list[BadRow]:
@@ -179,7 +191,9 @@ def _pandera_problems(frame: pl.DataFrame) -> list[BadRow]:
         bad = []
         for case in errors.failure_cases.iter_rows(named=True):
             row, column = case["index"], case["column"] or ""
-            reason = {"not_nullable": "is missing", "field_uniqueness": "is not unique"}.get(case["check"], case["check"])
+            reason = {"not_nullable": "is missing", "field_uniqueness": "is not unique"}.get(
+                case["check"], case["check"]
+            )
             value = case["failure_case"]
             image_id = frame["image_id"][row] if row is not None else None
             told = f"'{value}' {reason}" if value not in (None, "None") else reason
@@ -198,7 +212,9 @@ def _isic_reason(column: str, value: str) -> str | None:
 
 
 def _lesions_of_several_patients(frame: pl.DataFrame) -> list[BadRow]:
-    both = frame.with_row_index("_row").filter(pl.col("lesion_id").is_not_null() & pl.col("patient_id").is_not_null())
+    both = frame.with_row_index("_row").filter(
+        pl.col("lesion_id").is_not_null() & pl.col("patient_id").is_not_null()
+    )
     torn = both.filter(pl.col("patient_id").n_unique().over("lesion_id") > 1)
     return [
         BadRow(row + 1, image_id, "lesion_id", f"lesion '{lesion}' is given to more than one patient")
@@ -275,7 +291,9 @@ def read_table(path: str | Path) -> pl.DataFrame:
         return pl.read_csv(path, separator=separator, infer_schema=False, null_values=[""])
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0][:200]
-        raise ManifestError(f"cannot be read as a table ({reason})", where=str(path), fix="Check the file.") from error
+        raise ManifestError(
+            f"cannot be read as a table ({reason})", where=str(path), fix="Check the file."
+        ) from error
 
 
 def write_manifest(frame: pl.DataFrame, path: str | Path) -> None:
@@ -315,8 +333,12 @@ def known_columns(frame: pl.DataFrame, columns: Sequence[str], where: str = "man
     missing = [each for each in columns if each not in frame.columns]
     if missing:
         raise ManifestError(
-            f"column {', '.join(missing)} is missing (there are: {listed(frame.columns, 40)})", where=where, fix="Name another."
+            f"column {', '.join(missing)} is missing (there are: {listed(frame.columns, 40)})",
+            where=where,
+            fix="Name another.",
         )
     empty = [each for each in columns if frame[each].null_count() == len(frame)]
     if empty:
-        raise ManifestError(f"column {', '.join(empty)} holds no value in any row", where=where, fix="Name another.")
+        raise ManifestError(
+            f"column {', '.join(empty)} holds no value in any row", where=where, fix="Name another."
+        )

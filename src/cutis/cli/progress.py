@@ -1,0 +1,40 @@
+"""Progress bars for long verbs: what is done, how fast, how long it still takes. On standard error, and only on a terminal."""
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+class _Speed(ProgressColumn):
+    """Units a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.0f} {self._unit}/s" if speed else "", style="progress.data.speed")
+
+
+def progress_bar(unit: str = "images") -> Progress:
+    """A rich progress bar, to be entered with ``with``."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(unit),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        # A log file wants lines, not a redrawn bar.
+        disable=not Console(stderr=True).is_terminal,
+    )

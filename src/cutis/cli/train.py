@@ -1,0 +1,133 @@
+"""The verb `cutis train`: from a manifest and a recipe to a model bundle."""
+
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cutis.cli.progress import progress_bar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from cutis.training import Progress, Recipe
+
+
+def train_verb(
+    manifests: Annotated[
+        list[Path], typer.Argument(metavar="M...", help="One or more manifests (.parquet or .csv).")
+    ],
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="BUNDLE", help="Folder to write.")],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe", metavar="NAME|FILE", help="A recipe that ships with cutis, or a .toml file."
+        ),
+    ] = "default",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a field of the recipe. Repeat it."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted run of the same command stopped.")
+    ] = False,
+    folds: Annotated[
+        bool, typer.Option("--folds", help="Cross-validate over the manifest's folds: a bundle each.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Train a classifier and write its bundle.
+
+    While it runs, BUNDLE.run holds its checkpoint; after Ctrl-C or a crash, the same command with --resume goes on
+    and ends with the same weights.
+
+    Example: cutis train ham.parquet --recipe default -o bundle
+
+    Example: cutis train ham.parquet --set schedule.epochs=5 --set model.patient='["age","sex"]' -o bundle
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from cutis.data import read_manifest
+    from cutis.training import load_recipe, train, train_folds
+
+    chosen = load_recipe(recipe, set_)
+    manifest = read_manifest(*manifests)
+    with progress_bar() as bar:
+        task = TrainingTask(bar, chosen)
+        if folds:
+            predictions = train_folds(
+                manifest, chosen, output, resume=resume, progress=task.step, fold_begins=task.fold_begins
+            )
+            figures: dict[str, Any] = {"images predicted out of fold": len(predictions.image_ids)}
+            written = [
+                str(output / "predictions.parquet"),
+                *[str(each) for each in sorted(output.glob("fold*"))],
+            ]
+        else:
+            bundle = train(manifest, chosen, output, resume=resume, progress=task.step)
+            overall = {each["name"]: each for each in _overall(bundle.evaluation)}
+            figures = {
+                "recipe": chosen.name,
+                "training images": bundle.about["training_images"],
+                "validation images": bundle.about["validation_images"],
+                "minutes": round(bundle.about["training_seconds"] / 60, 1),
+            } | {f"validation {name}": each["value"] for name, each in overall.items()}
+            written = [str(output)]
+    if json:
+        typer.echo(dumps(figures | {"written": written}, ensure_ascii=False))
+        return
+    table = Table(show_header=False)
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.3f}" if isinstance(value, float) and value <= 1 else f"{value}")
+    Console().print(table)
+    for path in written:
+        typer.echo(path)
+
+
+def _overall(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The overall figures of a bundle's evaluation, as name and value."""
+    return [
+        {"name": name.replace("_", " "), "value": figure["value"]}
+        for name, figure in evaluation.get("overall", {}).items()
+        if isinstance(figure, dict) and "value" in figure
+    ]
+
+
+class TrainingTask:
+    """Shows a training run: a bar on a terminal, a line an epoch everywhere."""
+
+    def __init__(self, bar: "Bar", recipe: "Recipe") -> None:
+        self._bar = bar
+        self._epochs = recipe.schedule.epochs
+        self._name = "training"
+        self._task = None
+        self._last_step = 0
+
+    def fold_begins(self, fold: int, folds: int) -> None:
+        """A new fold: the bar starts again."""
+        self._name = f"fold {fold + 1} of {folds}"
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._task = None
+
+    def step(self, progress: "Progress") -> None:
+        """One training step is done."""
+        if self._task is None:
+            # A resumed run starts in the middle: its speed is counted from there.
+            self._task = self._bar.add_task(self._name, total=progress.steps * progress.images)
+            self._bar.update(self._task, completed=(progress.step - 1) * progress.images)
+            self._bar.reset(self._task, completed=(progress.step - 1) * progress.images)
+        epoch = f"{self._name}, epoch {progress.epoch + 1}/{self._epochs}, loss {progress.loss:.2f}"
+        self._bar.update(self._task, completed=progress.step * progress.images, description=epoch)
+        if progress.epoch_record:
+            record = progress.epoch_record
+            score = record.get("val_balanced_accuracy")
+            measured = f", validation balanced accuracy {score:.3f}" if score is not None else ""
+            self._bar.console.print(
+                f"{self._name}: epoch {progress.epoch + 1}/{self._epochs}, loss {record['train_loss']:.3f}{measured}, "
+                f"{record['seconds'] / 60:.1f} min",
+                highlight=False,
+            )

@@ -1,0 +1,181 @@
+"""Figures of merit for a classifier, each a small function.
+
+Every function that meets the images takes ``weights``: None counts each image once; an N×R array gives R
+weightings at once, and the result then has R in front. A bootstrap resample is such a weighting, so 2,000 of
+them are one call.
+
+A class that is absent from the sample has no sensitivity and no AUC: its figure is NaN, never 0 or 1. Macro
+means are taken over the classes that have a figure.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class RocCurve(NamedTuple):
+    """A ROC curve from (0, 0) to (1, 1).
+
+    ``threshold[i]`` is the lowest score called positive at point i, infinite at (0, 0).
+    """
+
+    false_positive_rate: Floats
+    sensitivity: Floats
+    threshold: Floats
+
+
+def predicted_class(probabilities: Floats) -> Ints:
+    """The class of the largest probability, N×K to N; where several are largest, the first of them."""
+    largest: Ints = np.argmax(probabilities, axis=1).astype(np.int64)
+    return largest
+
+
+def confusion_matrix(truth: Ints, predicted: Ints, classes: int, weights: Floats | None = None) -> Floats:
+    """Images by truth (row) and prediction (column): K×K, or R×K×K with N×R weights.
+
+    Example:
+        >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+        array([[1., 1.],
+               [0., 1.]])
+    """
+    cell = truth * classes + predicted
+    if weights is None:
+        return np.bincount(cell, minlength=classes**2).astype(np.float64).reshape(classes, classes)
+    here = np.zeros((classes**2, len(truth)))
+    here[cell, np.arange(len(truth))] = 1.0
+    return (here @ weights).T.reshape(-1, classes, classes)
+
+
+def accuracy(confusion: Floats) -> Floats:
+    """Share of images answered rightly, …×K×K to …, 0 to 1; NaN where there is no image."""
+    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
+
+
+def sensitivity(confusion: Floats) -> Floats:
+    """Per class, the share of its images that were called so (recall, true positive rate): …×K×K to …×K."""
+    return _ratio(_diagonal(confusion), confusion.sum(axis=-1))
+
+
+def specificity(confusion: Floats) -> Floats:
+    """Per class, the share of all other images that were not called so (true negative rate): …×K×K to …×K."""
+    others = confusion.sum(axis=(-2, -1))[..., None] - confusion.sum(axis=-1)
+    false_positives = confusion.sum(axis=-2) - _diagonal(confusion)
+    return _ratio(others - false_positives, others)
+
+
+def positive_predictive_value(confusion: Floats) -> Floats:
+    """Per class, the share of images called so that are it (precision, at this prevalence): …×K×K to …×K."""
+    return _ratio(_diagonal(confusion), confusion.sum(axis=-2))
+
+
+def negative_predictive_value(confusion: Floats) -> Floats:
+    """Per class, the share of images not called so that are not it (at this prevalence): …×K×K to …×K."""
+    not_called = confusion.sum(axis=(-2, -1))[..., None] - confusion.sum(axis=-2)
+    missed = confusion.sum(axis=-1) - _diagonal(confusion)
+    return _ratio(not_called - missed, not_called)
+
+
+def macro_mean(per_class: Floats) -> Floats:
+    """Mean over the classes that have a figure, …×K to …; NaN where none has."""
+    defined = ~np.isnan(per_class)
+    return _ratio(np.where(defined, per_class, 0.0).sum(axis=-1), defined.sum(axis=-1))
+
+
+def balanced_accuracy(confusion: Floats) -> Floats:
+    """Mean sensitivity over the classes present, …×K×K to …: each class counts the same, however rare."""
+    return macro_mean(sensitivity(confusion))
+
+
+def top_k_accuracy(truth: Ints, probabilities: Floats, k: int, weights: Floats | None = None) -> Floats:
+    """Share of images whose true class is among the k most probable, 0 to 1; a scalar, or R with N×R weights.
+
+    Equal probabilities rank in the order of the classes, so that top-1 is :func:`accuracy`.
+    """
+    own = probabilities[np.arange(len(truth)), truth][:, None]
+    earlier = np.arange(probabilities.shape[1])[None, :] < truth[:, None]
+    rank = ((probabilities > own) | ((probabilities == own) & earlier)).sum(axis=1)
+    hit = (rank < k).astype(np.float64)
+    if weights is None:
+        return _ratio(hit.sum(), np.float64(len(hit)))
+    return _ratio(hit @ weights, weights.sum(axis=0))
+
+
+def binary_auc(positive: NDArray[np.bool_], scores: Floats, weights: Floats | None = None) -> Floats:
+    """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
+
+    The Mann-Whitney statistic (Hanley & McNeil 1982), weighted: every positive is placed among the sorted
+    negatives, whose cumulated weight below it is its count of pairs won.
+
+    Args:
+        positive: N, who has the disease.
+        scores: N, larger is more suspect.
+        weights: None, or N×R.
+
+    Returns:
+        A scalar, or R values; NaN where positives or negatives are missing or weigh nothing.
+    """
+    each = np.ones((len(scores), 1)) if weights is None else weights
+    negatives = np.flatnonzero(~positive)
+    negatives = negatives[np.argsort(scores[negatives], kind="stable")]
+    below = np.zeros((len(negatives) + 1, each.shape[1]))
+    np.cumsum(each[negatives], axis=0, out=below[1:])
+    sorted_scores = scores[negatives]
+    left = np.searchsorted(sorted_scores, scores[positive], side="left")
+    right = np.searchsorted(sorted_scores, scores[positive], side="right")
+    of_positives = each[positive]
+    won = np.einsum("ir,ir->r", of_positives, below[left])
+    won += np.einsum("ir,ir->r", of_positives, below[right])
+    area = _ratio(won / 2, of_positives.sum(axis=0) * below[-1])
+    return area[0] if weights is None else area
+
+
+def one_vs_rest_auc(truth: Ints, probabilities: Floats, weights: Floats | None = None) -> Floats:
+    """Each class's AUC against all others by its own probability: K, or R×K with N×R weights."""
+    areas = [binary_auc(truth == k, probabilities[:, k], weights) for k in range(probabilities.shape[1])]
+    return np.stack(areas, axis=-1)
+
+
+def macro_auc(truth: Ints, probabilities: Floats, weights: Floats | None = None) -> Floats:
+    """Mean one-versus-rest AUC over the classes present: a scalar, or R with N×R weights."""
+    return macro_mean(one_vs_rest_auc(truth, probabilities, weights))
+
+
+def roc_curve(positive: NDArray[np.bool_], scores: Floats) -> RocCurve:
+    """The ROC curve, one point a distinct score; NaN rates where positives or negatives are missing."""
+    order = np.argsort(-scores, kind="stable")
+    last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = np.cumsum(positive[order])[last_of_tie]
+    alarms = last_of_tie + 1 - hits
+    return RocCurve(
+        _ratio(np.append(0, alarms), np.float64((~positive).sum())),
+        _ratio(np.append(0, hits), np.float64(positive.sum())),
+        np.append(np.inf, scores[order][last_of_tie]),
+    )
+
+
+def thinned(curve: RocCurve, most: int = 200) -> RocCurve:
+    """The curve's corners, at most ``most`` of them, evenly along its length; both ends are kept."""
+    x, y = curve.false_positive_rate, curve.sensitivity
+    turn = np.diff(x[:-1]) * np.diff(y[1:]) != np.diff(x[1:]) * np.diff(y[:-1])
+    kept = np.concatenate([[0], np.flatnonzero(turn) + 1, [len(x) - 1]])
+    if len(kept) > most:
+        along = np.append(0, np.cumsum(np.abs(np.diff(x[kept])) + np.abs(np.diff(y[kept]))))
+        kept = kept[
+            np.unique(np.searchsorted(along, np.linspace(0, along[-1], most)).clip(max=len(kept) - 1))
+        ]
+    return RocCurve(x[kept], y[kept], curve.threshold[kept])
+
+
+def _diagonal(confusion: Floats) -> Floats:
+    return np.diagonal(confusion, axis1=-2, axis2=-1)
+
+
+def _ratio(part: NDArray[np.generic] | np.generic, whole: NDArray[np.generic] | np.generic) -> Floats:
+    """``part / whole``, NaN where the whole is nothing."""
+    top, bottom = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(bottom > 0, top / bottom, np.nan)

@@ -1,0 +1,167 @@
+"""Which images are scored and what they truly show: predictions and manifest brought together, or refused."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from cutis.data import SUBSETS, check_split
+from cutis.errors import LeakError, PredictionsError, SplitError, listed
+from cutis.evaluation.predictions import SEEN_IN_TRAINING, Predictions
+
+_NO_DIAGNOSIS = "(no diagnosis)"
+
+
+@dataclass(frozen=True)
+class ScoredImages:
+    """The images of an evaluation.
+
+    Attributes:
+        frame: N manifest rows, in the manifest's order.
+        truth: N class numbers.
+        probabilities: N×K.
+        seen_known: N, whether what the model saw of the row in training is known (it then saw nothing of it).
+        subset: the subset they are, None for all rows.
+        outside: evaluated images without a class, by word.
+        not_evaluated: predictions for other rows of the manifest.
+        without_subset: manifest rows that were left out because they belong to no subset.
+    """
+
+    frame: pl.DataFrame
+    truth: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    seen_known: NDArray[np.bool_]
+    subset: str | None
+    outside: dict[str, int]
+    not_evaluated: int
+    without_subset: int
+
+
+def scored_images(
+    predictions: Predictions, manifest: pl.DataFrame, *, subset: str | None = None
+) -> ScoredImages:
+    """Bring predictions and manifest together.
+
+    Args:
+        predictions: what was answered.
+        manifest: as :func:`cutis.data.read_manifest` gives it.
+        subset: ``"train"``, ``"val"`` or ``"test"``; None takes ``"test"`` if the manifest has it, else
+            every row that is not ``"excluded"``.
+
+    Raises:
+        PredictionsError: a predicted image is not in the manifest, an evaluated one has no prediction, the
+            subset is empty, or no evaluated image belongs to any class.
+        LeakError: the model was trained on an evaluated image, its lesion, patient or group, or the manifest
+            has a group on both sides of its split.
+    """
+    subset, rows = _evaluated_rows(manifest, subset)
+    prediction_of = {image_id: row for row, image_id in enumerate(predictions.image_ids)}
+    _all_in_manifest(predictions, manifest)
+    classes = predictions.classes
+    pairs = rows.select("diagnosis", "source_diagnosis").unique().iter_rows()
+    class_of = {pair: classes.assign(*pair) for pair in pairs}
+    assigned = [class_of[pair] for pair in rows.select("diagnosis", "source_diagnosis").iter_rows()]
+    inside = np.array([each is not None for each in assigned], dtype=bool)
+    outside = Counter(
+        word or diagnosis or _NO_DIAGNOSIS
+        for diagnosis, word in rows.filter(~inside).select("diagnosis", "source_diagnosis").iter_rows()
+    )
+    if not inside.any():
+        words = [f"{word} ({images:,})" for word, images in outside.most_common()]
+        raise PredictionsError(
+            f"none of the {len(rows):,} evaluated images has a diagnosis in the class set '{classes.name}' "
+            f"({listed(classes.ids)}); they show {listed(words)}",
+            fix="Name the class set with --classes, 'source' for the data set's own words.",
+        )
+    scored = rows.filter(inside)
+    _all_predicted(scored, prediction_of)
+    _nothing_seen(rows, predictions, prediction_of)
+    _no_group_on_both_sides(manifest)
+    order = np.array([prediction_of[image_id] for image_id in scored["image_id"]], dtype=np.int64)
+    number = {class_id: k for k, class_id in enumerate(classes.ids)}
+    seen = predictions.seen or [None] * len(predictions.image_ids)
+    return ScoredImages(
+        frame=scored,
+        truth=np.array([number[each] for each in assigned if each is not None], dtype=np.int64),
+        probabilities=predictions.probabilities[order],
+        seen_known=np.array([seen[row] is not None for row in order], dtype=bool),
+        subset=subset,
+        outside=dict(outside.most_common()),
+        not_evaluated=len(predictions.image_ids) - sum(each in prediction_of for each in rows["image_id"]),
+        without_subset=0 if subset is None else manifest["subset"].null_count(),
+    )
+
+
+def _evaluated_rows(manifest: pl.DataFrame, subset: str | None) -> tuple[str | None, pl.DataFrame]:
+    subsets = manifest["subset"]
+    if subset is None and (subsets == "test").any():
+        subset = "test"
+    if subset is None:
+        rows = manifest.filter(subsets.is_null() | (subsets != "excluded"))
+        if rows.is_empty():
+            raise PredictionsError("every row of the manifest is excluded", fix="Split it again.")
+        return None, rows
+    evaluable = [each for each in SUBSETS if each != "excluded"]
+    if subset not in evaluable:
+        raise PredictionsError(
+            f"there is no subset '{subset}' to evaluate", fix=f"Use one of {', '.join(evaluable)}."
+        )
+    rows = manifest.filter(subsets == subset)
+    if rows.is_empty():
+        found = subsets.drop_nulls().unique().sort().to_list()
+        raise PredictionsError(
+            f"the manifest has no row in subset '{subset}' (it has: {listed(found) or 'no subset'})",
+            fix="Name another, or split it with `cutis split`.",
+        )
+    return subset, rows
+
+
+def _all_in_manifest(predictions: Predictions, manifest: pl.DataFrame) -> None:
+    known = set(manifest["image_id"])
+    strange = [each for each in predictions.image_ids if each not in known]
+    if strange:
+        raise PredictionsError(
+            f"{len(strange):,} of {len(predictions.image_ids):,} predicted images are not in the manifest: "
+            f"{listed(strange)}",
+            fix="Evaluate on the manifest that was predicted, or on several with --on.",
+        )
+
+
+def _all_predicted(scored: pl.DataFrame, prediction_of: dict[str, int]) -> None:
+    missing = [each for each in scored["image_id"] if each not in prediction_of]
+    if missing:
+        raise PredictionsError(
+            f"{len(missing):,} of {len(scored):,} evaluated images have no prediction: {listed(missing)}",
+            fix="Predict them too, or mark them 'excluded' in the manifest.",
+        )
+
+
+def _nothing_seen(rows: pl.DataFrame, predictions: Predictions, prediction_of: dict[str, int]) -> None:
+    if predictions.seen is None:
+        return
+    leaks: list[tuple[str, str]] = []
+    for image_id, lesion, patient in rows.select("image_id", "lesion_id", "patient_id").iter_rows():
+        seen = predictions.seen[prediction_of[image_id]] if image_id in prediction_of else None
+        if seen not in (None, "no"):
+            owner = {"lesion": f" (lesion {lesion})", "patient": f" (patient {patient})"}.get(seen, "")
+            leaks.append((seen, f"{image_id}{owner}"))
+    if leaks:
+        counts = Counter(seen for seen, _ in leaks)
+        kinds = [f"{counts[each]:,} by {each}" for each in SEEN_IN_TRAINING if each in counts]
+        raise LeakError(
+            f"the model was trained on what {len(leaks):,} of {len(rows):,} evaluated images show "
+            f"({', '.join(kinds)}): {listed([image for _, image in leaks])}",
+            fix="Train on a split that keeps them apart (`cutis split --strict`), or evaluate other images.",
+        )
+
+
+def _no_group_on_both_sides(manifest: pl.DataFrame) -> None:
+    """Refuse a manifest whose own split leaks: figures on it are too good, whoever made the predictions."""
+    if not (manifest["subset"] == "train").any():
+        return
+    try:
+        check_split(manifest)
+    except SplitError as error:
+        raise LeakError(error.problem, where=error.where, fix=error.fix) from error

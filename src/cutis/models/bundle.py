@@ -1,0 +1,216 @@
+"""The model bundle: a folder that holds all one needs to use a trained classifier and to hold it to account.
+
+``model.safetensors`` (weights) · ``recipe.json`` (how it was trained, in full) · ``taxonomy.json`` (its classes) ·
+``calibration.json`` · ``evaluation.json`` (figures on its validation images) · ``training_record.parquet`` (every image it saw:
+id, lesion, patient, hash of the file's content) · ``MODEL_CARD.md`` · ``bundle.json`` (format, versions, hash of the weights).
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from scipy.special import softmax
+
+from cutis import __version__
+from cutis.errors import BundleError
+from cutis.files import replacing_folder, write_json, write_text
+from cutis.models.classifier import Architecture, ImageSize, LesionClassifier
+from cutis.taxonomy import ClassSet
+
+FORMAT = 1
+TRAINING_RECORD_COLUMNS = ("source", "image_id", "lesion_id", "patient_id", "group", "content_key", "role")
+
+
+class Calibration(BaseModel):
+    """How logits become probabilities: softmax(logits / temperature) (Guo 2017, arXiv:1706.04599).
+
+    ``prior`` is the class distribution for which the probabilities hold: ``"uniform"`` for a logit-adjusted or balanced model.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    temperature: float = Field(1.0, gt=0)
+    prior: str = "uniform"
+    fitted_on: str = "not fitted"
+
+    def probabilities(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """N × K probabilities, each row summing to 1."""
+        return np.asarray(softmax(logits / self.temperature, axis=1))
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained classifier with everything it needs to be used and judged.
+
+    Attributes:
+        model: the network, in evaluation mode, float32.
+        classes: what it tells apart, in the order of its outputs.
+        recipe: the recipe it was trained with, as JSON.
+        calibration: how its logits become probabilities.
+        training_record: one row an image it saw; columns ``TRAINING_RECORD_COLUMNS``; ``role`` is ``train`` or ``val``.
+        evaluation: figures on its validation images (JSON), empty if it had none.
+        about: facts in words: name, data, licence, when made.
+        card: the model card, Markdown.
+    """
+
+    model: LesionClassifier
+    classes: ClassSet
+    recipe: dict[str, Any]
+    calibration: Calibration
+    training_record: pl.DataFrame
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    card: str = ""
+
+    @property
+    def image(self) -> ImageSize:
+        """How a photograph becomes the network's input."""
+        return ImageSize.model_validate(self.recipe["image"])
+
+    @property
+    def views(self) -> int:
+        """Test-time views an image."""
+        return int(self.recipe["views"])
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return str(self.about.get("name", "unnamed"))
+
+
+def save_bundle(
+    bundle: Bundle, folder: str | Path, *, half: bool = False, extra: dict[str, Path] | None = None
+) -> None:
+    """Write a bundle, whole or not at all; an older one at the same place is replaced.
+
+    Args:
+        bundle: what to write.
+        folder: where to; refused if it holds something that is not a bundle.
+        half: store the weights in half precision (half the size; they are float32 again once loaded).
+        extra: files or folders to take along, by the name they get.
+    """
+    folder = Path(folder)
+    check_bundle_target(folder)
+    with replacing_folder(folder) as temporary:
+        # One file system's weights must not share memory, hence contiguous copies.
+        state = {name: value.detach().cpu().contiguous() for name, value in bundle.model.state_dict().items()}
+        if half:
+            state = {
+                name: value.half() if value.is_floating_point() else value for name, value in state.items()
+            }
+        save_file(state, temporary / "model.safetensors")
+        write_json(temporary / "recipe.json", bundle.recipe)
+        write_json(temporary / "taxonomy.json", bundle.classes.model_dump())
+        write_json(temporary / "calibration.json", bundle.calibration.model_dump())
+        write_json(temporary / "evaluation.json", bundle.evaluation)
+        bundle.training_record.select(TRAINING_RECORD_COLUMNS).write_parquet(
+            temporary / "training_record.parquet", compression="zstd", compression_level=15
+        )
+        write_text(temporary / "MODEL_CARD.md", bundle.card)
+        about = bundle.about | {
+            "format": FORMAT,
+            "cutis": __version__,
+            "weights_sha256": _sha256(temporary / "model.safetensors"),
+        }
+        write_json(temporary / "bundle.json", about)
+        for name, source in (extra or {}).items():
+            source.rename(temporary / name)
+
+
+def check_bundle_target(folder: str | Path) -> None:
+    """Raise BundleError if a bundle may not be written to ``folder`` because something else lies there."""
+    folder = Path(folder)
+    if folder.is_file() or (
+        folder.is_dir() and any(folder.iterdir()) and not (folder / "bundle.json").exists()
+    ):
+        raise BundleError(
+            "exists and is not a model bundle", where=str(folder), fix="Name another folder with -o."
+        )
+
+
+def load_bundle(folder: str | Path | None = None) -> Bundle:
+    """Read a bundle; the model that comes with cutis when ``folder`` is None.
+
+    Raises:
+        BundleError: not a bundle, incomplete, damaged, or of a newer format.
+    """
+    if folder is None:
+        return load_bundle(default_bundle_folder())
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file, not a bundle folder" if folder.exists() else "does not exist"
+        raise BundleError(what, where=str(folder), fix="Name a folder made by `cutis train`.")
+    try:
+        about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+        if about["format"] > FORMAT:
+            raise BundleError(
+                f"has format {about['format']}", where=str(folder), fix="Install a newer cutis."
+            )
+        if about["weights_sha256"] != _sha256(folder / "model.safetensors"):
+            raise BundleError("the weights are damaged", where=str(folder), fix="Copy the bundle again.")
+        recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        classes = ClassSet.model_validate_json((folder / "taxonomy.json").read_text(encoding="utf-8"))
+        size = ImageSize.model_validate(recipe["image"])
+        model = LesionClassifier(
+            Architecture.model_validate(recipe["model"]), len(classes.ids), size.inference
+        )
+        state = {name: value.float() if value.is_floating_point() else value
+                 for name, value in load_file(folder / "model.safetensors").items()}  # fmt: skip
+        model.load_state_dict(state)
+        return Bundle(
+            model=model.eval().to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            classes=classes,
+            recipe=recipe,
+            calibration=Calibration.model_validate_json(
+                (folder / "calibration.json").read_text(encoding="utf-8")
+            ),
+            training_record=pl.read_parquet(folder / "training_record.parquet"),
+            evaluation=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
+            about=about,
+            card=(folder / "MODEL_CARD.md").read_text(encoding="utf-8"),
+        )
+    except FileNotFoundError as error:
+        missing = Path(str(error.filename)).name
+        raise BundleError(
+            f"'{missing}' is missing", where=str(folder), fix="Name a folder made by `cutis train`."
+        ) from error
+    except (
+        json.JSONDecodeError,
+        ValidationError,
+        KeyError,
+        SafetensorError,
+        pl.exceptions.PolarsError,
+        RuntimeError,
+    ) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
+        raise BundleError(
+            f"is damaged ({reason})", where=str(folder), fix="Copy the bundle again."
+        ) from error
+
+
+def default_bundle_folder() -> Path:
+    """The folder of the model that comes with cutis.
+
+    Raises:
+        BundleError: this installation has none.
+    """
+    folder = Path(str(resources.files("cutis.models") / "default"))
+    if not folder.is_dir():
+        raise BundleError(
+            "this installation has no built-in model", fix="Install cutis again, or name a bundle."
+        )
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,107 @@
+"""Predictions of a bundle for a manifest or for single photographs, with what the model had already seen of each."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from cutis.data import content_key, decode_images, fit_image, image_paths, manifest_frame, read_image
+from cutis.errors import ImageError, listed
+from cutis.evaluation import Predictions
+from cutis.models.bundle import Bundle
+from cutis.models.inference import Images, keep_memory, predict_logits
+from cutis.models.patient import patient_codes
+
+
+def predict_manifest(
+    bundle: Bundle, manifest: pl.DataFrame, progress: Callable[[int], None] | None = None
+) -> Predictions:
+    """Class probabilities of every image of a manifest, decoded through the cache.
+
+    Args:
+        bundle: the model.
+        manifest: N rows with whole image paths; patient metadata is used where the model takes any.
+        progress: called with the number of images just finished.
+
+    Raises:
+        ImageError: rows without an image, or unreadable images (named together, before any work).
+    """
+    height, width = bundle.image.decoded
+    images = decode_images(image_paths(manifest), height, width, bundle.image.aspect)
+    return _predict(bundle, manifest, images, images.keys, progress)
+
+
+def predict_files(
+    bundle: Bundle, paths: Sequence[str | Path], patient: dict[str, object] | None = None
+) -> Predictions:
+    """Class probabilities of single photographs; nothing is cached or kept.
+
+    Args:
+        bundle: the model.
+        paths: image files; the file's name is the image's id.
+        patient: what is known of the patient, as manifest columns, e.g. ``{"age_approx": 61, "sex": "male"}``.
+
+    Raises:
+        ImageError: unreadable images, all named together, or two of one name.
+    """
+    height, width = bundle.image.decoded
+    images, bad = [], []
+    for path in paths:
+        try:
+            images.append(fit_image(read_image(path), height, width, bundle.image.aspect))
+        except ImageError as error:
+            bad.append(f"{path}: {error.problem}")
+    if bad:
+        raise ImageError(
+            f"{len(bad):,} of {len(paths):,} images cannot be read: {listed(bad)}", fix="Replace them."
+        )
+    ids = [Path(path).name for path in paths]
+    doubled = sorted({each for each in ids if ids.count(each) > 1})
+    if doubled:
+        raise ImageError(
+            f"several files are called {listed(doubled)}", fix="Predict them apart, or make a manifest."
+        )
+    manifest = manifest_frame([{"image_id": image_id, **(patient or {})} for image_id in ids])
+    return _predict(bundle, manifest, images, [content_key(path) for path in paths], None)
+
+
+def _predict(
+    bundle: Bundle,
+    manifest: pl.DataFrame,
+    images: Images,
+    keys: list[str],
+    progress: Callable[[int], None] | None,
+) -> Predictions:
+    keep_memory()
+    fields = bundle.model.architecture.patient
+    logits = predict_logits(
+        bundle.model,
+        images,
+        patient_codes(manifest, fields) if fields else None,
+        bundle.image.inference,
+        views=bundle.views,
+        progress=progress,
+    )
+    probabilities = bundle.calibration.probabilities(logits)
+    return Predictions(
+        manifest["image_id"].to_list(), probabilities, bundle.classes, _seen(bundle, manifest, keys)
+    )
+
+
+def _seen(bundle: Bundle, manifest: pl.DataFrame, keys: list[str]) -> list[str | None]:
+    """What of each row the model was trained or validated on: nearest first, image, lesion, group, patient."""
+    record = bundle.training_record
+    same_image = set(record["content_key"].drop_nulls())
+    seen: list[str | None] = ["image" if key in same_image else "no" for key in keys]
+    # Ids of two data sets may coincide by chance, so an id counts only together with its source.
+    for what, column in (
+        ("image", "image_id"),
+        ("lesion", "lesion_id"),
+        ("group", "group"),
+        ("patient", "patient_id"),
+    ):
+        known = set(record.filter(pl.col(column).is_not_null()).select("source", column).iter_rows())
+        for row, pair in enumerate(manifest.select("source", column).iter_rows()):
+            if seen[row] == "no" and pair in known:
+                seen[row] = what
+    return seen

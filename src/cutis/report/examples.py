@@ -1,0 +1,165 @@
+"""Example images with the model's answer: the errors that matter most, and right answers drawn at random."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cutis.data import read_image
+from cutis.errors import ImageError
+from cutis.evaluation import ScoredImages, predicted_class
+from cutis.report.wording import percent
+from cutis.taxonomy import ClassSet
+
+THUMBNAIL_SIDE = 280  # pixels: sharp at the page's 140 on a dense screen
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image with what it shows and what was answered.
+
+    Attributes:
+        image_id: the image.
+        picture: a ``data:`` address, or None where there is none to show.
+        no_picture: why there is none, empty if there is.
+        alternative: the picture in words.
+        truth: the diagnosis.
+        answer: the model's.
+        right: whether they are the same.
+        ranked: the most probable classes with their probability, three at most.
+    """
+
+    image_id: str
+    picture: str | None
+    no_picture: str
+    alternative: str
+    truth: str
+    answer: str
+    right: bool
+    ranked: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class ExampleGroup:
+    """Examples under one heading, with how they were chosen."""
+
+    title: str
+    chosen: str
+    examples: list[Example]
+
+
+def example_groups(
+    scored: ScoredImages,
+    classes: ClassSet,
+    *,
+    dangerous: int = 8,
+    wrong: int = 8,
+    right: int = 8,
+    seed: int = 0,
+) -> list[ExampleGroup]:
+    """Choose and draw examples, at most one image of each lesion.
+
+    Args:
+        scored: the evaluated images.
+        classes: what they were told apart into.
+        dangerous: most malignant or premalignant lesions called benign, the most confident first.
+        wrong: most other errors, the most confident first.
+        right: most right answers, one a class, drawn at random.
+        seed: of the draw.
+
+    Returns:
+        The groups that have any example.
+    """
+    answers = predicted_class(scored.probabilities)
+    confidence = scored.probabilities.max(axis=1)
+    benign = np.array([each.malignancy == "benign" for each in classes.classes])
+    suspect = np.array([each.malignancy in ("malignant", "premalignant") for each in classes.classes])
+    missed = suspect[scored.truth] & benign[answers]
+    order = np.argsort(-confidence, kind="stable")
+    shown: set[str] = set()
+    generator = np.random.default_rng(seed)
+    groups = (
+        (
+            "Malignant and premalignant lesions called benign",
+            "the errors that could do most harm, those the model was surest of first",
+            _first(scored, order[missed[order]], dangerous, shown),
+        ),
+        (
+            "Other errors",
+            "those the model was surest of first",
+            _first(scored, order[(answers != scored.truth)[order] & ~missed[order]], wrong, shown),
+        ),
+        (
+            "Right answers",
+            "drawn at random, at most one for each diagnosis",
+            _one_a_class(scored, answers, right, shown, generator),
+        ),
+    )
+    return [
+        ExampleGroup(title, chosen, [_example(scored, classes, row, int(answers[row])) for row in rows])
+        for title, chosen, rows in groups
+        if rows
+    ]
+
+
+def _first(scored: ScoredImages, rows: NDArray[np.int64], most: int, shown: set[str]) -> list[int]:
+    """The first rows of lesions not shown yet."""
+    images, lesions = scored.frame["image_id"], scored.frame["lesion_id"]
+    chosen: list[int] = []
+    for row in rows.tolist():
+        lesion = lesions[row] or images[row]
+        if len(chosen) < most and lesion not in shown:
+            shown.add(lesion)
+            chosen.append(row)
+    return chosen
+
+
+def _one_a_class(
+    scored: ScoredImages,
+    answers: NDArray[np.int64],
+    most: int,
+    shown: set[str],
+    generator: np.random.Generator,
+) -> list[int]:
+    rows: list[int] = []
+    for k in generator.permutation(scored.probabilities.shape[1]):
+        hits = np.flatnonzero((scored.truth == k) & (answers == k))
+        rows += _first(scored, generator.permutation(hits), 1, shown)
+    return sorted(rows[:most], key=lambda row: scored.truth[row])
+
+
+def _example(scored: ScoredImages, classes: ClassSet, row: int, answer: int) -> Example:
+    names = [each.name for each in classes.classes]
+    truth = int(scored.truth[row])
+    probabilities = scored.probabilities[row]
+    best = np.argsort(-probabilities, kind="stable")[:3]
+    image_id = scored.frame["image_id"][row]
+    kind = scored.frame["image_type"][row] or "photograph"
+    picture, no_picture = _picture(scored.frame["image_path"][row])
+    said = f"{names[answer]} ({percent(float(probabilities[answer]))})"
+    return Example(
+        image_id=image_id,
+        picture=picture,
+        no_picture=no_picture,
+        alternative=f"{image_id}, {kind}, of {names[truth]}. The model answered {said}.",
+        truth=names[truth],
+        answer=names[answer],
+        right=truth == answer,
+        ranked=[(names[k], float(probabilities[k])) for k in best],
+    )
+
+
+def _picture(path: str | None) -> tuple[str | None, str]:
+    if path is None:
+        return None, "The manifest names no image file."
+    try:
+        image = Image.fromarray(read_image(path))
+    except ImageError as error:
+        return None, f"The image file {error.problem}."
+    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"), ""

@@ -1,0 +1,16 @@
+"""Training: recipes, the loop, and the way from a manifest to a model bundle."""
+
+from cutis.training.loop import Progress
+from cutis.training.recipe import Recipe, load_recipe, parse_recipe, recipe_names
+from cutis.training.train import fit_temperature, train, train_folds
+
+__all__ = [
+    "Progress",
+    "Recipe",
+    "fit_temperature",
+    "load_recipe",
+    "parse_recipe",
+    "recipe_names",
+    "train",
+    "train_folds",
+]

@@ -1,0 +1,36 @@
+"""The journal of a training run: one JSON line an epoch, and the same figures for TensorBoard."""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from torch.utils.tensorboard import SummaryWriter
+
+
+class Journal:
+    """Appends figures to ``FOLDER/metrics.jsonl`` and writes them to ``FOLDER/tensorboard``; a resumed run goes on in both."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lines = (self._folder / "metrics.jsonl").open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(self._folder / "tensorboard"))  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._lines.close()
+        self._board.close()  # type: ignore[no-untyped-call]
+
+    def write(self, step: int, figures: dict[str, float]) -> None:
+        """Note the figures that hold after ``step`` optimiser steps."""
+        self._lines.write(json.dumps({"step": step, **figures}) + "\n")
+        self._lines.flush()
+        for name, value in figures.items():
+            if name not in ("epoch", "seconds"):
+                self._board.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+        self._board.flush()  # type: ignore[no-untyped-call]

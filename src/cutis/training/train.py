@@ -1,0 +1,378 @@
+"""From a manifest and a recipe to a model bundle."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from cutis.data import DecodedImages, check_split, decode_images, image_paths, split, write_table
+from cutis.errors import ManifestError, listed
+from cutis.evaluation import Evaluation, Predictions, evaluate, write_predictions
+from cutis.files import replacing_folder
+from cutis.models import (
+    Bundle,
+    Calibration,
+    LesionClassifier,
+    check_bundle_target,
+    find_weights,
+    keep_memory,
+    patient_codes,
+    predict_logits,
+    save_bundle,
+)
+from cutis.taxonomy import ClassSet, class_set, source_classes
+from cutis.training.journal import Journal
+from cutis.training.loop import LabelledImages, Progress, train_model
+from cutis.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a run learns from: the manifest's rows it uses, decoded, with class indices and patient codes."""
+
+    rows: pl.DataFrame
+    images: DecodedImages
+    labels: npt.NDArray[np.int64]
+    patient: torch.Tensor | None
+    classes: ClassSet
+
+    def part(self, chosen: npt.NDArray[np.bool_]) -> LabelledImages:
+        """The chosen rows as input of the loop."""
+        index = np.flatnonzero(chosen)
+        patient = self.patient[torch.from_numpy(index)] if self.patient is not None else None
+        return LabelledImages(self.images.chosen(index), self.labels[index], patient)
+
+
+def train(
+    manifest: pl.DataFrame,
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    half: bool = False,
+    about: dict[str, Any] | None = None,
+    checkpoint_seconds: float = 60.0,
+    progress: Callable[[Progress], None] | None = None,
+    decoding: Callable[[int], None] | None = None,
+) -> Bundle:
+    """Train a classifier and write its bundle.
+
+    Trains on the manifest's ``train`` rows and measures each epoch on its ``val`` rows; ``test`` and ``excluded`` rows are never
+    looked at. Without a ``val`` subset, ``recipe.validation`` of the groups is set aside. Rows whose diagnosis is in no class
+    of the recipe are left out.
+
+    Args:
+        manifest: as :func:`cutis.data.read_manifest` returns it.
+        recipe: how to train.
+        folder: the bundle's place. While training, ``FOLDER.run`` beside it holds the checkpoint, ``metrics.jsonl`` and
+            TensorBoard's files; at the end they move into the bundle (``log/``) and the checkpoint goes.
+        resume: go on from the checkpoint in ``FOLDER.run``, if there is one; else an old checkpoint is removed.
+        half: store the weights in half precision.
+        about: facts in words for the bundle (name, data, licence).
+        checkpoint_seconds: longest time between two checkpoints.
+        progress: told after every step.
+        decoding: told the number of images just decoded.
+
+    Raises:
+        SplitError: one lesion, patient or group stands on both sides of the split.
+        ManifestError: a subset or class is empty.
+        ImageError: unreadable images, all named, before any training.
+        RecipeError, WeightsError: the recipe cannot be followed.
+    """
+    folder = Path(folder)
+    check_bundle_target(folder)
+    manifest = _with_validation(manifest, recipe)
+    check_split(manifest)
+    used = manifest.filter(pl.col("subset").is_in(["train", "val"]))
+    return _train_rows(
+        used,
+        (used["subset"] == "val").to_numpy(),
+        recipe,
+        folder,
+        resume,
+        half,
+        about,
+        checkpoint_seconds,
+        progress,
+        decoding,
+    )
+
+
+def train_folds(
+    manifest: pl.DataFrame,
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    checkpoint_seconds: float = 60.0,
+    progress: Callable[[Progress], None] | None = None,
+    decoding: Callable[[int], None] | None = None,
+    fold_begins: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Cross-validate: train one bundle a fold, and predict each image with the one that has not seen its group.
+
+    Writes ``FOLDER/fold0`` … (bundles) and ``FOLDER/predictions.parquet`` (out of fold). With ``resume``, finished folds are kept.
+
+    Args:
+        manifest: with a ``fold`` column made by ``cutis split --folds``.
+        recipe: how to train each.
+        folder: where the bundles go.
+        resume: keep finished folds and go on from the checkpoint of the one that was cut off.
+        checkpoint_seconds: longest time between two checkpoints.
+        progress: told after every step.
+        decoding: told the number of images just decoded.
+        fold_begins: told the fold and the number of folds.
+
+    Raises:
+        As :func:`train`; ManifestError when there are no folds.
+    """
+    from cutis.models import load_bundle, predict_manifest  # noqa: PLC0415 - heavy, and only this verb predicts
+
+    folder = Path(folder)
+    used = manifest.filter(pl.col("fold").is_not_null())
+    folds = sorted(used["fold"].unique().to_list())
+    if len(folds) < 2:
+        raise ManifestError(
+            "the manifest has no folds", fix="Make them with `cutis split M --folds 5 -o M2`."
+        )
+    check_split(used)
+    parts = []
+    for fold in folds:
+        place = folder / f"fold{fold}"
+        held_out = (used["fold"] == fold).to_numpy()
+        if fold_begins:
+            fold_begins(fold, len(folds))
+        if resume and (place / "bundle.json").exists():
+            bundle = load_bundle(place)
+        else:
+            # The held-out fold is measured, never used to choose: the loop keeps the last weights.
+            fixed = recipe.model_copy(
+                update={"schedule": recipe.schedule.model_copy(update={"keep": "last", "stop_after": None})}
+            )
+            bundle = _train_rows(
+                used,
+                held_out,
+                fixed,
+                place,
+                resume,
+                False,
+                {"fold": fold},
+                checkpoint_seconds,
+                progress,
+                decoding,
+            )
+        out_of_fold = used.filter(pl.Series(held_out))
+        parts.append(predict_manifest(bundle, out_of_fold))
+    predictions = Predictions(
+        [image_id for part in parts for image_id in part.image_ids],
+        np.concatenate([part.probabilities for part in parts]),
+        parts[0].classes,
+        # Each image was its own fold's validation image: measured, but never learnt from.
+        ["no"] * sum(len(part.image_ids) for part in parts),
+    )
+    write_predictions(folder / "predictions.parquet", predictions)
+    return predictions
+
+
+def _with_validation(manifest: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
+    subsets = set(manifest["subset"].drop_nulls())
+    if "val" in subsets:
+        if "train" not in subsets:
+            raise ManifestError(
+                "the manifest has a val subset but no train", fix="Make both with `cutis split`."
+            )
+        return manifest
+    if "train" in subsets:
+        rest = manifest.filter(pl.col("subset") != "train")
+        manifest = manifest.filter(pl.col("subset") == "train")
+    elif subsets:
+        raise ManifestError(
+            f"the manifest has subsets ({listed(sorted(subsets))}) but no train", fix="Name one train."
+        )
+    else:
+        rest = manifest.clear()
+    by = [
+        each for each in ("group", "lesion_id", "patient_id") if manifest[each].null_count() < len(manifest)
+    ]
+    share = recipe.validation
+    divided = split(
+        manifest, by=by or ["image_id"], subsets={"train": 1 - share, "val": share}, seed=recipe.seed
+    )
+    return pl.concat([divided, rest], how="vertical_relaxed")
+
+
+def _training_set(used: pl.DataFrame, recipe: Recipe, decoding: Callable[[int], None] | None) -> TrainingSet:
+    classes = (
+        source_classes(used["source_diagnosis"].to_list())
+        if recipe.classes == "source"
+        else class_set(recipe.classes)
+    )
+    words = used["source_diagnosis"].to_list()
+    if recipe.classes == "source":
+        assigned = words
+    else:
+        assigned = [classes.assign(d, w) for d, w in zip(used["diagnosis"].to_list(), words, strict=True)]
+    index = {class_id: k for k, class_id in enumerate(classes.ids)}
+    labels = np.array([index.get(each or "", -1) for each in assigned])
+    if not (labels >= 0).any():
+        raise ManifestError(
+            f"no image has a diagnosis of the class set '{recipe.classes}'",
+            fix="Train with --set classes=source to use the data set's own words.",
+        )
+    if (labels < 0).any():
+        raise ManifestError(
+            f"{int((labels < 0).sum()):,} images have a diagnosis outside the classes '{recipe.classes}': "
+            f"{listed(sorted({str(word) for word, label in zip(words, labels, strict=True) if label < 0}))}",
+            fix="Take these rows out of the manifest, mark them subset=excluded, or choose other classes.",
+        )
+    height, width = recipe.image.decoded
+    images = decode_images(image_paths(used), height, width, recipe.image.aspect, progress=decoding)
+    patient = patient_codes(used, recipe.model.patient) if recipe.model.patient else None
+    return TrainingSet(used, images, labels, patient, classes)
+
+
+def _train_rows(
+    used: pl.DataFrame,
+    held_out: npt.NDArray[np.bool_],
+    recipe: Recipe,
+    folder: Path,
+    resume: bool,
+    half: bool,
+    about: dict[str, Any] | None,
+    checkpoint_seconds: float,
+    progress: Callable[[Progress], None] | None,
+    decoding: Callable[[int], None] | None,
+) -> Bundle:
+    keep_memory()
+    data = _training_set(used, recipe, decoding)
+    train_part, validation = data.part(~held_out), data.part(held_out)
+    _check_classes(train_part.labels, data.classes)
+    run_folder = folder.with_name(f"{folder.name}.run")
+    checkpoint_file = run_folder / "checkpoint.pt"
+    if not resume and run_folder.exists():
+        shutil.rmtree(run_folder)
+    fingerprint = _fingerprint(recipe, data, held_out)
+    torch.manual_seed(recipe.seed)
+    model = LesionClassifier(
+        recipe.model,
+        len(data.classes.ids),
+        recipe.image.training,
+        find_weights(recipe.model.backbone, recipe.weights),
+    )
+    with Journal(run_folder) as journal:
+
+        def note(step: Progress) -> None:
+            if step.epoch_record:
+                journal.write(step.step, step.epoch_record)
+            if progress:
+                progress(step)
+
+        trained = train_model(
+            model,
+            recipe,
+            train_part,
+            validation,
+            checkpoint_file,
+            fingerprint,
+            checkpoint_seconds=checkpoint_seconds,
+            report=note,
+        )
+    model.load_state_dict(trained.state)
+    bundle = _finish(model, recipe, data, held_out, trained.seconds, about or {})
+    checkpoint_file.unlink(missing_ok=True)
+    save_bundle(bundle, folder, half=half, extra={"log": run_folder})
+    return bundle
+
+
+def _check_classes(labels: npt.NDArray[np.int64], classes: ClassSet) -> None:
+    absent = [class_id for k, class_id in enumerate(classes.ids) if not (labels == k).any()]
+    if absent:
+        raise ManifestError(
+            f"no training image shows {listed(absent)}",
+            fix="Choose classes the data hold, or --set classes=source.",
+        )
+
+
+def _fingerprint(recipe: Recipe, data: TrainingSet, held_out: npt.NDArray[np.bool_]) -> str:
+    digest = hashlib.sha256(json.dumps(recipe.model_dump(mode="json"), sort_keys=True).encode())
+    for part in (data.rows["image_id"].to_list(), data.images.keys, data.labels.tolist(), held_out.tolist()):
+        digest.update(json.dumps(part).encode())
+    return digest.hexdigest()
+
+
+def _finish(
+    model: LesionClassifier,
+    recipe: Recipe,
+    data: TrainingSet,
+    held_out: npt.NDArray[np.bool_],
+    seconds: float,
+    about: dict[str, Any],
+) -> Bundle:
+    """Calibrate and measure on the validation images, and put the bundle together."""
+    validation = data.part(held_out)
+    calibration, evaluation = Calibration(), None
+    if len(validation):
+        logits = predict_logits(
+            model, validation.images, validation.patient, recipe.image.inference, views=recipe.views
+        )
+        calibration = fit_temperature(logits, validation.labels)
+        rows = data.rows.filter(pl.Series(held_out)).with_columns(subset=pl.lit("val"))
+        predictions = Predictions(
+            rows["image_id"].to_list(), calibration.probabilities(logits), data.classes, ["no"] * len(rows)
+        )
+        evaluation = evaluate(predictions, rows, subset="val")
+    record = data.rows.with_columns(
+        content_key=pl.Series(data.images.keys), role=pl.Series(np.where(held_out, "val", "train"))
+    )
+    facts = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "training_images": int((~held_out).sum()),
+        "validation_images": int(held_out.sum()),
+        "training_seconds": round(seconds),
+        "sources": sorted(set(data.rows["source"].drop_nulls())),
+        "licenses": sorted(set(data.rows["license"].drop_nulls())),
+        "torch": torch.__version__,
+    }
+    bundle = Bundle(
+        model=model.eval(),
+        classes=data.classes,
+        recipe=recipe.model_dump(mode="json"),
+        calibration=calibration,
+        training_record=record,
+        evaluation=evaluation.model_dump(mode="json") if evaluation else {},
+        about={"name": recipe.name, **facts, **about},
+    )
+    return bundle
+
+
+def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> Calibration:
+    """The temperature with the least class-balanced negative log likelihood (Guo 2017, arXiv:1706.04599, section 4.2).
+
+    Every class weighs the same, as the probabilities are meant for a uniform prior.
+
+    Args:
+        logits: N × K on images the model did not learn from.
+        labels: N class indices.
+    """
+    counts = np.bincount(labels, minlength=logits.shape[1])
+    weights = 1 / counts[labels]
+
+    def loss(log_temperature: float) -> float:
+        log_p = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return float(-(weights * log_p[np.arange(len(labels)), labels]).sum() / weights.sum())
+
+    best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    return Calibration(
+        temperature=float(np.exp(best.x)), prior="uniform", fitted_on=f"{len(labels):,} validation images"
+    )

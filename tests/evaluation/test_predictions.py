@@ -1,0 +1,174 @@
+"""The predictions artefact: what is accepted, what is refused, and that it survives writing and reading."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from cutis.errors import CutisError, PredictionsError
+from cutis.evaluation import Predictions, read_predictions, write_predictions
+from cutis.taxonomy import class_set, source_classes
+
+HAM7 = class_set("ham7")
+ISIC_2018 = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n"
+
+
+def some_predictions(images: int = 5, seen: list[str | None] | None = None, prefix: str = "i") -> Predictions:
+    values = np.random.default_rng(images).dirichlet(np.ones(7), size=images)
+    return Predictions([f"{prefix}{n}" for n in range(images)], values, HAM7, seen)
+
+
+def file(folder: Path, text: str, name: str = "p.csv") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.csv"])
+@pytest.mark.parametrize("seen", [None, ["no", "image", "lesion", None, "group"]])
+def test_written_and_read_again_they_are_the_same(tmp_path, name, seen):
+    predictions = some_predictions(5, seen)
+    write_predictions(tmp_path / name, predictions)
+    again = read_predictions(tmp_path / name)
+    assert again.image_ids == predictions.image_ids
+    assert again.classes == HAM7
+    assert again.seen == seen
+    np.testing.assert_array_equal(again.probabilities, predictions.probabilities)
+
+
+def test_isic_challenge_columns_are_put_in_the_order_of_the_class_set(tmp_path):
+    path = file(tmp_path, ISIC_2018 + "ISIC_1,0.1,0.2,0.3,0.15,0.05,0.08,0.12\n")
+    predictions = read_predictions(path)
+    assert predictions.classes == HAM7
+    assert predictions.image_ids == ["ISIC_1"]
+    assert predictions.seen is None
+    assert dict(zip(HAM7.ids, predictions.probabilities[0], strict=True)) == {
+        "mel": 0.1, "nv": 0.2, "bcc": 0.3, "akiec": 0.15, "bkl": 0.05, "df": 0.08, "vasc": 0.12,
+    }  # fmt: skip
+
+
+def test_isic_2019_unknown_column_is_dropped_only_where_it_says_nothing(tmp_path):
+    header = "image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK\n"
+    empty = file(tmp_path, header + "a,1,0,0,0,0,0,0,0,0.0\n", "empty.csv")
+    assert read_predictions(empty).classes == class_set("isic2019")
+    used = file(tmp_path, header + "a,0.5,0,0,0,0,0,0,0,0.5\n", "used.csv")
+    assert "UNK" in read_predictions(used).classes.ids
+    with pytest.raises(PredictionsError, match="unknown columns: UNK"):
+        read_predictions(used, classes=class_set("isic2019"))
+
+
+def test_other_columns_become_classes_of_the_data_sets_own_words(tmp_path):
+    predictions = read_predictions(file(tmp_path, "image_id,wart,corn\na,0.25,0.75\n"))
+    assert predictions.classes == source_classes(["wart", "corn"])
+    assert predictions.probabilities.tolist() == [[0.75, 0.25]]
+
+
+def test_own_words_can_be_asked_for_where_they_look_like_a_shipped_set(tmp_path):
+    path = file(tmp_path, "image_id,akiec,bcc,bkl,df,mel,nv,vasc\na,1,0,0,0,0,0,0\n")
+    assert read_predictions(path).classes == HAM7
+    assert read_predictions(path, classes="source").classes == source_classes(HAM7.ids)
+
+
+def test_several_files_are_read_as_one_and_unknown_stays_unknown(tmp_path):
+    write_predictions(tmp_path / "a.parquet", some_predictions(2, ["no", "no"], "a"))
+    write_predictions(tmp_path / "b.csv", some_predictions(3, None, "b"))
+    both = read_predictions(tmp_path / "a.parquet", tmp_path / "b.csv")
+    assert both.image_ids == ["a0", "a1", "b0", "b1", "b2"]
+    assert both.seen == ["no", "no", None, None, None]
+
+
+def test_files_of_different_classes_or_with_the_same_image_are_refused(tmp_path):
+    write_predictions(tmp_path / "a.parquet", some_predictions(2))
+    other = file(tmp_path, "image_id,x,y\nz,0.5,0.5\n")
+    with pytest.raises(PredictionsError, match=r"p\.csv: holds the classes x, y"):
+        read_predictions(tmp_path / "a.parquet", other)
+    with pytest.raises(PredictionsError, match="2 image_id stand more than once: i0, i1"):
+        read_predictions(tmp_path / "a.parquet", tmp_path / "a.parquet")
+
+
+def test_independent_scores_are_normalised_only_when_asked(tmp_path):
+    path = file(tmp_path, "image_id,x,y\na,0.5,0.75\nb,0.1,0.3\n")
+    with pytest.raises(
+        PredictionsError, match=r"2 rows do not sum to 1: row 1: 1\.25, row 2: 0\.4.*--normalise"
+    ):
+        read_predictions(path)
+    np.testing.assert_allclose(
+        read_predictions(path, normalise=True).probabilities, [[0.4, 0.6], [0.25, 0.75]]
+    )
+
+
+def test_rounding_of_a_sum_is_let_be(tmp_path):
+    path = file(tmp_path, "image_id,x,y\na,0.3334,0.6663\n")
+    assert read_predictions(path).probabilities.tolist() == [[0.3334, 0.6663]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("image_id,x,y\n", "holds no rows"),
+        ("id,x,y\na,0.5,0.5\n", "'image_id' is missing"),
+        ("image_id,x\na,1\n", "there are 1 class columns"),
+        ("image_id,x,y\na,0.5,0.5\na,0.5,0.5\n", "1 image_id stand more than once: a"),
+        ("image_id,x,y\n,0.5,0.5\n", "image_id is missing in 1 rows: row 1"),
+        ("image_id,x,y\na,0.5,\n", "1 values are not numbers: row 1, y: empty"),
+        ("image_id,x,y\na,0.5,much\n", "row 1, y: 'much'"),
+        ("image_id,x,y\na,0.5,0.5\nb,NaN,1\n", "not between 0 and 1: row 2, x: nan"),
+        ("image_id,x,y\na,-0.5,1.5\n", "2 values are not between 0 and 1: row 1, x: -0.5, row 1, y: 1.5"),
+        ("image_id,x,y\na,inf,0\n", "not between 0 and 1"),
+        ("image_id,x,y,seen_in_training\na,0.5,0.5,maybe\n", "seen_in_training holds maybe"),
+    ],
+)
+def test_wrong_files_are_refused_and_named(tmp_path, text, message):
+    with pytest.raises(PredictionsError, match=message) as caught:
+        read_predictions(file(tmp_path, text))
+    assert "p.csv" in str(caught.value)
+
+
+def test_rows_of_zeros_cannot_be_normalised(tmp_path):
+    with pytest.raises(PredictionsError, match="1 rows are all 0: row 2"):
+        read_predictions(file(tmp_path, "image_id,x,y\na,1,1\nb,0,0\n"), normalise=True)
+
+
+def test_a_named_class_set_must_be_there_in_full(tmp_path):
+    path = file(tmp_path, ISIC_2018.replace(",VASC", "") + "ISIC_1,0.1,0.2,0.3,0.2,0.1,0.1\n")
+    with pytest.raises(PredictionsError, match="class columns missing: vasc"):
+        read_predictions(path, classes=HAM7)
+
+
+def test_the_first_ten_of_many_bad_rows_are_named(tmp_path):
+    rows = "".join(f"i{n},0.5,0.4\n" for n in range(25))
+    with pytest.raises(PredictionsError, match=r"25 rows .* row 10: 0\.9 and 15 more"):
+        read_predictions(file(tmp_path, "image_id,x,y\n" + rows))
+
+
+def test_missing_files_folders_and_no_files_are_refused(tmp_path):
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(PredictionsError, match=str(path)):
+            read_predictions(path)
+    with pytest.raises(PredictionsError, match="no predictions file named"):
+        read_predictions()
+
+
+def test_predictions_made_in_memory_are_held_to_the_same_rules():
+    with pytest.raises(PredictionsError, match="shape"):
+        Predictions(["a"], np.ones((2, 7)) / 7, HAM7)
+    with pytest.raises(PredictionsError, match="do not sum to 1"):
+        Predictions(["a"], np.ones((1, 7)), HAM7)
+    with pytest.raises(PredictionsError, match="seen_in_training holds x"):
+        Predictions(["a"], np.ones((1, 7)) / 7, HAM7, ["x"])
+    with pytest.raises(PredictionsError, match="2 rows for 1 images"):
+        Predictions(["a"], np.ones((1, 7)) / 7, HAM7, ["no", "no"])
+
+
+def test_an_unwritable_name_leaves_nothing_behind(tmp_path):
+    with pytest.raises(CutisError, match=r"does not end in \.parquet or \.csv"):
+        write_predictions(tmp_path / "p.txt", some_predictions())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ids_that_look_like_numbers_keep_their_zeros(tmp_path):
+    path = file(tmp_path, "image_id,x,y\n007,0.5,0.5\n")
+    assert read_predictions(path).image_ids == ["007"]
+    pl.DataFrame({"image_id": [7], "x": [0.5], "y": [0.5]}).write_parquet(tmp_path / "n.parquet")
+    assert read_predictions(tmp_path / "n.parquet").image_ids == ["7"]

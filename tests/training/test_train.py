@@ -1,0 +1,179 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cutis.data import split, write_manifest
+from cutis.errors import BundleError, ImageError, ManifestError, RecipeError, SplitError
+from cutis.models import load_bundle, predict_manifest
+from cutis.training import train, train_folds
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=0, atol=0)
+
+
+@pytest.fixture
+def divided(discs):
+    return split(discs, by=["lesion_id"], subsets={"train": 0.6, "val": 0.2, "test": 0.2}, stratify="source_diagnosis")
+
+
+def test_a_network_learns_what_the_images_show(divided, small_recipe, tmp_path):
+    bundle = train(divided, small_recipe("schedule.epochs=25"), tmp_path / "b")
+    test = divided.filter(pl.col("subset") == "test")
+    predictions = predict_manifest(bundle, test)
+    answers = [predictions.classes.ids[k] for k in predictions.probabilities.argmax(axis=1)]
+    right = sum(a == w for a, w in zip(answers, test["source_diagnosis"], strict=True))
+    assert right >= 0.8 * len(test)
+    assert predictions.seen == ["no"] * len(test)
+
+
+def test_the_bundle_holds_what_it_saw_and_how_it_went(divided, small_recipe, tmp_path):
+    train(divided, small_recipe("schedule.epochs=2"), tmp_path / "b")
+    bundle = load_bundle(tmp_path / "b")
+    seen = bundle.training_record
+    assert set(seen["image_id"]) == set(divided.filter(pl.col("subset").is_in(["train", "val"]))["image_id"])
+    assert seen.filter(pl.col("role") == "val").height == bundle.about["validation_images"]
+    lines = [json.loads(line) for line in (tmp_path / "b" / "log" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2]
+    assert list((tmp_path / "b" / "log" / "tensorboard").iterdir())
+    assert not (tmp_path / "b.run").exists()
+    assert predict_manifest(bundle, divided.filter(pl.col("subset") == "train")).seen == ["image"] * (
+        divided.filter(pl.col("subset") == "train").height
+    )
+
+
+def test_without_a_split_validation_lesions_are_set_aside(discs, small_recipe, tmp_path):
+    train(discs, small_recipe("schedule.epochs=1", "validation=0.25"), tmp_path / "b")
+    record = load_bundle(tmp_path / "b").training_record
+    held = set(record.filter(pl.col("role") == "val")["lesion_id"])
+    assert held
+    assert not held & set(record.filter(pl.col("role") == "train")["lesion_id"])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(divided, small_recipe, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(divided, small_recipe("schedule.epochs=2", f"seed={seed}"), tmp_path / name)
+    assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    with pytest.raises(AssertionError):
+        assert_same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_interrupted_at_any_step_and_resumed_it_ends_with_the_same_weights(divided, small_recipe, tmp_path):
+    recipe = small_recipe("schedule.epochs=3", "augmentation.mixup=0.4")
+    train(divided, recipe, tmp_path / "whole")
+    for stop_at in (1, 4, 5):
+
+        def interrupt(progress, stop_at=stop_at):
+            if progress.step == stop_at:
+                raise KeyboardInterrupt
+
+        place = tmp_path / f"cut{stop_at}"
+        with pytest.raises(KeyboardInterrupt):
+            train(divided, recipe, place, progress=interrupt)
+        assert not place.exists()
+        assert (tmp_path / f"cut{stop_at}.run" / "checkpoint.pt").exists()
+        train(divided, recipe, place, resume=True)
+        assert_same(weights(tmp_path / "whole"), weights(place))
+
+
+def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(divided, small_recipe, tmp_path):
+    """SIGKILL: no handler runs, what is on the disk is all there is."""
+    write_manifest(divided, tmp_path / "m.parquet")
+    recipe = small_recipe("schedule.epochs=40")
+    train(divided, recipe, tmp_path / "whole")
+    program = (
+        "import sys, json\n"
+        "from cutis.data import read_manifest\n"
+        "from cutis.training import parse_recipe, train\n"
+        "recipe = parse_recipe(json.load(open(sys.argv[2])))\n"
+        "train(read_manifest(sys.argv[1]), recipe, sys.argv[3], checkpoint_seconds=0)\n"
+    )
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe.model_dump(mode="json")))
+    checkpoint = tmp_path / "cut.run" / "checkpoint.pt"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *[str(tmp_path / each) for each in ("m.parquet", "recipe.json", "cut")]],
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+    )
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    assert not (tmp_path / "cut").exists()
+    train(divided, recipe, tmp_path / "cut", resume=True)
+    assert_same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_a_checkpoint_of_another_recipe_is_not_resumed(divided, small_recipe, tmp_path):
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(divided, small_recipe("schedule.epochs=2"), tmp_path / "b", progress=interrupt)
+    with pytest.raises(RecipeError, match="another recipe or other data"):
+        train(divided, small_recipe("schedule.epochs=3"), tmp_path / "b", resume=True)
+    (tmp_path / "b.run" / "checkpoint.pt").write_bytes(b"garbage")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        train(divided, small_recipe("schedule.epochs=2"), tmp_path / "b", resume=True)
+
+
+def test_early_stopping_stops_and_best_is_kept(divided, small_recipe, tmp_path):
+    recipe = small_recipe(
+        "schedule.epochs=40", "schedule.stop_after=2", "schedule.keep=best", "optimiser.learning_rate=1e-9", "ema=0"
+    )
+    train(divided, recipe, tmp_path / "b")
+    lines = (tmp_path / "b" / "log" / "metrics.jsonl").read_text().splitlines()
+    assert len(lines) < 40
+
+
+def test_folds_predict_every_image_by_a_model_that_has_not_seen_its_lesion(discs, small_recipe, tmp_path):
+    folded = split(discs, by=["lesion_id"], folds=3, stratify="source_diagnosis")
+    predictions = train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv")
+    assert sorted(predictions.image_ids) == sorted(discs["image_id"])
+    for fold in range(3):
+        learnt = load_bundle(tmp_path / "cv" / f"fold{fold}").training_record.filter(pl.col("role") == "train")
+        held_out = folded.filter(pl.col("fold") == fold)
+        assert not set(learnt["lesion_id"]) & set(held_out["lesion_id"])
+    assert (tmp_path / "cv" / "predictions.parquet").exists()
+
+
+def test_a_leaking_split_is_refused_before_any_work(discs, small_recipe, tmp_path):
+    torn = discs.with_columns(subset=pl.Series(["train", "val"] * 24))
+    with pytest.raises(SplitError, match="l0"):
+        train(torn, small_recipe(), tmp_path / "b")
+    assert not (tmp_path / "b.run").exists()
+
+
+def test_bad_input_is_told_before_any_training(divided, discs, small_recipe, tmp_path):
+    no_train = divided.with_columns(subset=pl.lit("test"))
+    with pytest.raises(ManifestError, match="no train"):
+        train(no_train, small_recipe(), tmp_path / "b")
+    with pytest.raises(ManifestError, match="no image has a diagnosis of the class set 'ham7'"):
+        train(divided, small_recipe("classes=ham7"), tmp_path / "b")
+    with pytest.raises(ManifestError, match="no folds"):
+        train_folds(divided, small_recipe(), tmp_path / "b")
+    broken = divided.filter(pl.col("subset") == "train")["image_path"][0]
+    Path(broken).write_bytes(b"")
+    with pytest.raises(ImageError, match="1 of"):
+        train(divided, small_recipe(), tmp_path / "b")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(BundleError, match="not a model bundle"):
+        train(divided, small_recipe(), tmp_path / "mine")
+    assert not (tmp_path / "b").exists()
