@@ -103,9 +103,7 @@ def test_import_prints_notes_and_the_path(tmp_path: Path) -> None:
 
 def test_import_writes_nothing_when_a_row_is_bad(tmp_path: Path) -> None:
     table = tmp_path / "a.csv"
-    table.write_text(
-        "image_id,age_approx,image_type\n" + "".join(f"i{n},{n * 10},photo\n" for n in range(15))
-    )
+    table.write_text("image_id,age_approx,image_type\n" + "".join(f"i{n},{n * 10},photo\n" for n in range(15)))
     error = refused("data", "import", "csv", table, "-o", tmp_path / "m.parquet")
     assert isinstance(error, ManifestError)
     assert "15 rows are not valid: row 1 (i0), image_type: 'photo' is not an ISIC image type" in str(error)
@@ -168,9 +166,7 @@ def test_split_into_subsets(photos: Path, manifest: Path) -> None:
         "-o",
         photos / "s.csv",
     )
-    assert (
-        "rule: subsets train=0.5, val=0.25, test=0.25; by lesion_id; stratified by diagnosis; seed 0" in out
-    )
+    assert "rule: subsets train=0.5, val=0.25, test=0.25; by lesion_id; stratified by diagnosis; seed 0" in out
     assert f"written: {photos / 's.csv'}" in out
     frame = read_manifest(photos / "s.csv")
     assert frame["subset"].value_counts().sort("subset").rows() == [("test", 6), ("train", 12), ("val", 6)]
@@ -191,10 +187,7 @@ def test_split_by_a_test_list(photos: Path, manifest: Path) -> None:
     )
     error = refused(*arguments)
     assert isinstance(error, SplitError)
-    assert (
-        "2 groups are in the test set and outside it (2 rows outside): lesion_id 'L0', lesion_id 'L2'"
-        in str(error)
-    )
+    assert "2 groups are in the test set and outside it (2 rows outside): lesion_id 'L0', lesion_id 'L2'" in str(error)
     assert not (photos / "s.parquet").exists()
     told = json.loads(ran(*arguments, "--strict", "--folds", 2, "--json"))
     assert {part: sum(counts.values()) for part, counts in told["subset"].items()} == {
@@ -224,9 +217,5 @@ def test_split_tells_absent_classes(photos: Path, manifest: Path) -> None:
         (("--by-time", ".9"), "acquired_at holds no value"),
     ],
 )
-def test_wrong_splits_are_refused(
-    arguments: tuple[str, ...], told: str, photos: Path, manifest: Path
-) -> None:
-    assert told in str(
-        refused("split", manifest, "--by", "lesion_id", *arguments, "-o", photos / "s.parquet")
-    )
+def test_wrong_splits_are_refused(arguments: tuple[str, ...], told: str, photos: Path, manifest: Path) -> None:
+    assert told in str(refused("split", manifest, "--by", "lesion_id", *arguments, "-o", photos / "s.parquet"))

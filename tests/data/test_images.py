@@ -93,7 +93,11 @@ def test_bad_and_misnamed_images_are_reported_together(tmp_path, picture):
     manifest = pl.DataFrame(
         {
             "image_id": ["good", "cut", "gone", "png", "labels only"],
-            "image_path": [str(picture), *[str(tmp_path / f"{name}.jpg") for name in ("cut", "gone", "png")], None],
+            "image_path": [
+                str(picture),
+                *[str(tmp_path / f"{name}.jpg") for name in ("cut", "gone", "png")],
+                None,
+            ],
         }
     )
     bad = {each.image_id: each.reason for each in check_images(manifest)}

@@ -60,9 +60,7 @@ def test_a_moment_with_a_time_zone_is_kept_in_utc() -> None:
     [("age_approx", "55.5"), ("age_approx", "old"), ("fold", "a"), ("acquired_at", "then")],
 )
 def test_values_of_a_wrong_type_are_refused_with_their_row(column: str, value: str) -> None:
-    with pytest.raises(
-        ManifestError, match=rf"column '{column}' holds values that are not .*row 2: '{value}'"
-    ):
+    with pytest.raises(ManifestError, match=rf"column '{column}' holds values that are not .*row 2: '{value}'"):
         manifest_frame([{"image_id": "a"}, {"image_id": "b", column: value}])
 
 
@@ -133,11 +131,7 @@ def test_doubled_ids_and_lesions_of_two_patients_are_bad() -> None:
     ]
 
 
-texts = (
-    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
-    .map(str.strip)
-    .filter(bool)
-)
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).map(str.strip).filter(bool)
 
 
 @settings(max_examples=30, deadline=None)

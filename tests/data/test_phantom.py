@@ -175,9 +175,7 @@ def test_planted_duplicates_show_the_same_picture_under_another_lesion_and_patie
     row = {each["image_id"]: each for each in manifest.iter_rows(named=True)}
 
     def seen(image_id: str) -> np.ndarray:
-        grey = np.asarray(
-            Image.open(folder / "images" / f"{image_id}.jpg").convert("L").resize((20, 15)), float
-        )
+        grey = np.asarray(Image.open(folder / "images" / f"{image_id}.jpg").convert("L").resize((20, 15)), float)
         return (grey - grey.mean()) / grey.std()
 
     first_ones = truth.filter(pl.col("duplicate_of").is_null())["image_id"].to_list()
@@ -337,10 +335,7 @@ def test_a_smartphone_shows_more_skin_and_a_smaller_lesion() -> None:
     lesion = plain()
     area = {
         clinical: np.mean(
-            [
-                (draw_phantom(lesion, phantom_view(30, seed, clinical=clinical)).mask > 0).mean()
-                for seed in range(8)
-            ]
+            [(draw_phantom(lesion, phantom_view(30, seed, clinical=clinical)).mask > 0).mean() for seed in range(8)]
         )
         for clinical in (False, True)
     }

@@ -100,9 +100,7 @@ def test_groups_are_the_connected_components_and_parts_never_cut_one(
 
 @settings(max_examples=15, deadline=None)
 @given(values=rows, seed=st.integers(0, 5), shuffle=st.integers(0, 1000))
-def test_the_order_of_rows_does_not_matter(
-    values: list[tuple[str | None, ...]], seed: int, shuffle: int
-) -> None:
+def test_the_order_of_rows_does_not_matter(values: list[tuple[str | None, ...]], seed: int, shuffle: int) -> None:
     frame = frame_of(values).with_columns(pl.col("code").fill_null("none-" + pl.col("image_id")))
     one = split(frame, by=["code"], subsets={"train": 0.5, "val": 0.5}, seed=seed)
     other = split(
@@ -126,9 +124,7 @@ def test_strict_excludes_exactly_what_shares_a_group_with_the_test_set(
     ids = [f"i{row:03}" for row in tested]
     result = split(frame, by=by, test_ids=ids, strict=True, seed=seed)
     spoiled = set().union(*(each for each in joined(frame, by) if each & set(ids)))
-    expected = [
-        "test" if each in ids else "excluded" if each in spoiled else "train" for each in frame["image_id"]
-    ]
+    expected = ["test" if each in ids else "excluded" if each in spoiled else "train" for each in frame["image_id"]]
     assert result["subset"].to_list() == expected
     if spoiled != set(ids):
         with pytest.raises(SplitError, match=r"groups are in the test set and outside it .*Give --strict"):
@@ -147,16 +143,12 @@ def test_rows_without_a_value_are_groups_of_their_own() -> None:
 def test_folds_keep_proportions_at_least_as_well_as_scikit_learn(k: int) -> None:
     frame = lesions(600)
     result = split(frame, by=["patient_id"], folds=k)
-    table = result.pivot("fold", index="diagnosis", values="image_id", aggregate_function="len").drop(
-        "diagnosis"
-    )
+    table = result.pivot("fold", index="diagnosis", values="image_id", aggregate_function="len").drop("diagnosis")
     ours = np.ptp(table.to_numpy(), axis=1)
     y, groups = frame["diagnosis"].to_numpy(), frame["patient_id"].to_numpy()
     reference = StratifiedGroupKFold(k, shuffle=True, random_state=0).split(y, y, groups)
     counts = [Counter(y[test]) for _, test in reference]
-    theirs = {
-        name: max(each[name] for each in counts) - min(each[name] for each in counts) for name in set(y)
-    }
+    theirs = {name: max(each[name] for each in counts) - min(each[name] for each in counts) for name in set(y)}
     assert ours.sum() <= sum(theirs.values())
     assert ours.max() <= 5
 
@@ -213,12 +205,8 @@ class TestTestIds:
         assert (fresh["subset"] == "test").sum() == pytest.approx(len(frame) / 2, abs=4)
 
     def test_the_offending_groups_are_named_by_what_they_share(self) -> None:
-        frame = lesions(100).filter(
-            pl.col("image_id").str.ends_with("-0") | pl.col("image_id").str.ends_with("-1")
-        )
-        ids = frame.filter(pl.col("lesion_id").is_in([f"L{n}" for n in range(0, 40, 2)]))[
-            "image_id"
-        ].to_list()
+        frame = lesions(100).filter(pl.col("image_id").str.ends_with("-0") | pl.col("image_id").str.ends_with("-1"))
+        ids = frame.filter(pl.col("lesion_id").is_in([f"L{n}" for n in range(0, 40, 2)]))["image_id"].to_list()
         with pytest.raises(SplitError) as raised:
             split(frame, by=["patient_id"], test_ids=ids)
         assert "20 groups are in the test set and outside it" in str(raised.value)
@@ -357,10 +345,7 @@ class TestReadIds:
         (tmp_path / "b.txt").write_text("x\n\ny\n")
         (tmp_path / "c.tsv").write_text("image\tn\nx\t1\ny\t2\n")
         assert (
-            read_ids(tmp_path / "a.csv")
-            == read_ids(tmp_path / "b.txt")
-            == read_ids(tmp_path / "c.tsv")
-            == ["x", "y"]
+            read_ids(tmp_path / "a.csv") == read_ids(tmp_path / "b.txt") == read_ids(tmp_path / "c.tsv") == ["x", "y"]
         )
 
     def test_what_is_no_list_of_ids_is_refused(self, tmp_path: Path) -> None:

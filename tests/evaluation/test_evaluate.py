@@ -52,9 +52,7 @@ def test_figures_agree_with_scikit_learn():
     answers = predictions.probabilities.argmax(axis=1)
     overall = evaluation.overall
     assert overall.accuracy.value == pytest.approx(sklearn.metrics.accuracy_score(truth, answers))
-    assert overall.balanced_accuracy.value == pytest.approx(
-        sklearn.metrics.balanced_accuracy_score(truth, answers)
-    )
+    assert overall.balanced_accuracy.value == pytest.approx(sklearn.metrics.balanced_accuracy_score(truth, answers))
     assert overall.macro_auc.value == pytest.approx(
         sklearn.metrics.roc_auc_score(truth, predictions.probabilities, multi_class="ovr")
     )
@@ -156,11 +154,7 @@ def test_diagnoses_outside_the_classes_are_counted_and_not_scored():
     row = pl.int_range(pl.len())
     strange = manifest.with_columns(
         diagnosis=pl.when(row < 6).then(None).otherwise("diagnosis"),
-        source_diagnosis=pl.when(row < 2)
-        .then(None)
-        .when(row < 6)
-        .then(pl.lit("scar"))
-        .otherwise("source_diagnosis"),
+        source_diagnosis=pl.when(row < 2).then(None).when(row < 6).then(pl.lit("scar")).otherwise("source_diagnosis"),
     )
     evaluation = quick(predictions, strange)
     assert evaluation.images == 134
@@ -174,9 +168,7 @@ def test_diagnoses_outside_the_classes_are_counted_and_not_scored():
 
 def test_none_inside_the_classes_is_refused_with_a_way_out():
     manifest = manifest_of()
-    other = Predictions(
-        predictions_for(manifest).image_ids, np.full((140, 2), 0.5), source_classes(["wart", "corn"])
-    )
+    other = Predictions(predictions_for(manifest).image_ids, np.full((140, 2), 0.5), source_classes(["wart", "corn"]))
     with pytest.raises(PredictionsError, match=r"none of the 140 .* \(corn, wart\); they show .*--classes"):
         quick(other, manifest)
 
@@ -185,9 +177,7 @@ def test_none_inside_the_classes_is_refused_with_a_way_out():
 def test_a_model_trained_on_the_test_is_refused(seen):
     manifest = manifest_of(subset=pl.lit("test"), patient_id=pl.lit("p1"))
     predictions = predictions_for(manifest)
-    leaking = Predictions(
-        predictions.image_ids, predictions.probabilities, HAM7, ["no"] * 137 + [seen, "no", seen]
-    )
+    leaking = Predictions(predictions.image_ids, predictions.probabilities, HAM7, ["no"] * 137 + [seen, "no", seen])
     with pytest.raises(LeakError, match=rf"2 of 140 evaluated images show \(2 by {seen}\): i137.*, i139"):
         quick(leaking, manifest)
     elsewhere = manifest.with_columns(

@@ -22,9 +22,7 @@ def sample(images: int, classes: int = 4, seed: int = 0):
     generator = np.random.default_rng(seed)
     clusters = np.sort(generator.integers(images // 2, size=images))
     truth = generator.integers(classes, size=images // 2)[clusters]
-    logits = (
-        generator.normal(size=(images, classes)) + generator.normal(size=(images // 2, classes))[clusters]
-    )
+    logits = generator.normal(size=(images, classes)) + generator.normal(size=(images // 2, classes))[clusters]
     logits[np.arange(images), truth] += 1.5
     odds = np.exp(logits)
     return truth, odds / odds.sum(axis=1, keepdims=True), clusters.tolist()
@@ -72,9 +70,7 @@ def test_intervals_agree_with_a_plain_loop_over_clusters():
     generator = np.random.default_rng(99)
     slow = []
     for _ in range(1500):
-        drawn = np.concatenate(
-            [members[each] for each in generator.integers(len(members), size=len(members))]
-        )
+        drawn = np.concatenate([members[each] for each in generator.integers(len(members), size=len(members))])
         slow.append(sklearn.metrics.roc_auc_score(truth[drawn] == 0, probabilities[drawn, 0]))
     values = clustered_bootstrap(statistics_of(truth, probabilities), clusters, resamples=4000, seed=2)
     low, high = percentile_interval(values["auc"])

@@ -55,9 +55,7 @@ def test_confusion_matrix_and_its_figures_agree_with_scikit_learn(sample):
     np.testing.assert_array_equal(confusion, sklearn.metrics.confusion_matrix(truth, answers, labels=labels))
     assert accuracy(confusion) == pytest.approx(sklearn.metrics.accuracy_score(truth, answers))
     recall = sklearn.metrics.recall_score(truth, answers, labels=labels, average=None, zero_division=np.nan)
-    precision = sklearn.metrics.precision_score(
-        truth, answers, labels=labels, average=None, zero_division=np.nan
-    )
+    precision = sklearn.metrics.precision_score(truth, answers, labels=labels, average=None, zero_division=np.nan)
     np.testing.assert_allclose(sensitivity(confusion), recall)
     np.testing.assert_allclose(positive_predictive_value(confusion), precision)
     assert balanced_accuracy(confusion) == pytest.approx(np.nanmean(recall))

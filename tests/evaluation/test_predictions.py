@@ -88,13 +88,9 @@ def test_files_of_different_classes_or_with_the_same_image_are_refused(tmp_path)
 
 def test_independent_scores_are_normalised_only_when_asked(tmp_path):
     path = file(tmp_path, "image_id,x,y\na,0.5,0.75\nb,0.1,0.3\n")
-    with pytest.raises(
-        PredictionsError, match=r"2 rows do not sum to 1: row 1: 1\.25, row 2: 0\.4.*--normalise"
-    ):
+    with pytest.raises(PredictionsError, match=r"2 rows do not sum to 1: row 1: 1\.25, row 2: 0\.4.*--normalise"):
         read_predictions(path)
-    np.testing.assert_allclose(
-        read_predictions(path, normalise=True).probabilities, [[0.4, 0.6], [0.25, 0.75]]
-    )
+    np.testing.assert_allclose(read_predictions(path, normalise=True).probabilities, [[0.4, 0.6], [0.25, 0.75]])
 
 
 def test_rounding_of_a_sum_is_let_be(tmp_path):

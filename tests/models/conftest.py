@@ -29,7 +29,11 @@ def bundle():
     return Bundle(
         model=LesionClassifier(ARCHITECTURE, 7, IMAGE.inference).eval(),
         classes=class_set("ham7"),
-        recipe={"model": ARCHITECTURE.model_dump(mode="json"), "image": IMAGE.model_dump(mode="json"), "views": 2},
+        recipe={
+            "model": ARCHITECTURE.model_dump(mode="json"),
+            "image": IMAGE.model_dump(mode="json"),
+            "views": 2,
+        },
         calibration=Calibration(temperature=1.5),
         training_record=record,
         about={"name": "small"},

@@ -29,11 +29,17 @@ def test_half_precision_halves_the_file_and_hardly_moves_the_answer(tmp_path, bu
 
 def test_a_damaged_or_incomplete_bundle_is_refused(tmp_path, bundle):
     for harm, told in (
-        (lambda b: (b / "model.safetensors").write_bytes((b / "model.safetensors").read_bytes()[:-9]), "weights are damaged"),
+        (
+            lambda b: (b / "model.safetensors").write_bytes((b / "model.safetensors").read_bytes()[:-9]),
+            "weights are damaged",
+        ),
         (lambda b: (b / "recipe.json").unlink(), "'recipe.json' is missing"),
         (lambda b: (b / "taxonomy.json").write_text("{}"), "is damaged"),
         (lambda b: (b / "bundle.json").write_text("{"), "is damaged"),
-        (lambda b: (b / "bundle.json").write_text(json.dumps({"format": 99, "weights_sha256": ""})), "newer cutis"),
+        (
+            lambda b: (b / "bundle.json").write_text(json.dumps({"format": 99, "weights_sha256": ""})),
+            "newer cutis",
+        ),
     ):
         save_bundle(bundle, tmp_path / "b")
         harm(tmp_path / "b")

@@ -26,7 +26,10 @@ def test_age_goes_in_five_year_steps_and_tops_at_85():
 
 
 def test_a_site_goes_to_the_deepest_node_that_holds_it():
-    face, nose = codes(anatom_site="Head and neck:Head:Face")[2], codes(anatom_site="Head and neck:Head:Face:Nose")[2]
+    face, nose = (
+        codes(anatom_site="Head and neck:Head:Face")[2],
+        codes(anatom_site="Head and neck:Head:Face:Nose")[2],
+    )
     assert face == nose != codes(anatom_site="Head and neck")[2] == codes(anatom_site="Head and neck:Head")[2]
     assert codes(anatom_site="Upper extremity:Hand:Palm of hand")[2] == codes(anatom_site="Upper extremity:Hand")[2]
 

@@ -50,9 +50,7 @@ def predictions_for(manifest: pl.DataFrame, seen: str | None = "no") -> Predicti
     values = np.full((len(truth), 7), 0.02)
     answers = np.where(np.arange(len(truth)) % 3 == 0, (truth + 1) % 7, truth)
     values[np.arange(len(truth)), answers] = 0.88
-    return Predictions(
-        manifest["image_id"].to_list(), values, HAM7, None if seen is None else [seen] * len(truth)
-    )
+    return Predictions(manifest["image_id"].to_list(), values, HAM7, None if seen is None else [seen] * len(truth))
 
 
 def report(folder: Path, manifest: pl.DataFrame, predictions: Predictions, **options) -> str:
@@ -171,20 +169,13 @@ def test_synthetic_data_are_shouted_and_real_ones_are_not(tmp_path):
     assert text.index("SYNTHETIC DATA No image here is a photograph") < text.index("Balanced accuracy")
     real = manifest_of(tmp_path)
     assert "SYNTHETIC" not in report(tmp_path, real, predictions_for(real))
-    mixed = real.with_columns(
-        source=pl.when(pl.int_range(56) < 10).then(pl.lit("phantom")).otherwise("source")
-    )
-    assert (
-        "Of the 56 images here, 10 are no photographs"
-        in Page(report(tmp_path, mixed, predictions_for(mixed))).text
-    )
+    mixed = real.with_columns(source=pl.when(pl.int_range(56) < 10).then(pl.lit("phantom")).otherwise("source"))
+    assert "Of the 56 images here, 10 are no photographs" in Page(report(tmp_path, mixed, predictions_for(mixed))).text
 
 
 def test_names_from_files_cannot_become_markup(tmp_path):
     attack = "<script>alert(1)</script>\"'&"
-    manifest = manifest_of(tmp_path).with_columns(
-        source=pl.lit(attack), image_type=pl.lit(attack), diagnosis=None
-    )
+    manifest = manifest_of(tmp_path).with_columns(source=pl.lit(attack), image_type=pl.lit(attack), diagnosis=None)
     words = {each: f"{each}{attack}" for each in HAM7.ids}
     manifest = manifest.with_columns(pl.col("source_diagnosis").replace(words))
     classes = source_classes(list(words.values()))
@@ -220,9 +211,7 @@ def test_examples_show_dangerous_misses_first_and_one_image_a_lesion(tmp_path):
     dangerous = re.findall(r"Truth: <strong>([^<]+)", html[first:second])
     # Of the malignant classes, mel → nv and bcc → bkl are wrong and benign; akiec → bcc is wrong but suspect.
     assert set(dangerous) == {"Melanoma", "Basal cell carcinoma"}
-    shown = [
-        manifest.filter(image_id=each)["lesion_id"][0] for each in re.findall(r'quiet">(i\d+)</span>', html)
-    ]
+    shown = [manifest.filter(image_id=each)["lesion_id"][0] for each in re.findall(r'quiet">(i\d+)</span>', html)]
     assert len(shown) == len(set(shown)) > 10
     assert "Wrong" not in html[third : html.index('id="data"')]
 
@@ -270,9 +259,7 @@ def _luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark", "print"])
 def test_text_has_the_contrast_of_wcag_aa(scheme):
-    blocks = dict(
-        zip(("light", "dark", "print"), re.findall(r":root \{(.*?)\}", CSS.read_text(), re.S), strict=True)
-    )
+    blocks = dict(zip(("light", "dark", "print"), re.findall(r":root \{(.*?)\}", CSS.read_text(), re.S), strict=True))
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", blocks[scheme]))
     pairs = [(text, page) for text in ("text", "quiet", "accent") for page in ("page", "raised")]
     pairs += [(text, f"{each}-page") for each in ("warn", "danger", "good") for text in (each, "text")]

@@ -47,7 +47,9 @@ def test_zoom_enlarges_the_lesion():
 def test_mirrors_come_all_four():
     image = disc()
     image[:20, :20] = 0
-    corners = {tuple((varied(image, seed, flip=True)[y, x, 0] < 50) for y in (2, -3) for x in (2, -3)) for seed in range(40)}
+    corners = {
+        tuple((varied(image, seed, flip=True)[y, x, 0] < 50) for y in (2, -3) for x in (2, -3)) for seed in range(40)
+    }
     assert len(corners) == 4
 
 

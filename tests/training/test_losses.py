@@ -63,4 +63,6 @@ def test_a_class_never_shown_does_not_make_the_loss_infinite():
 def test_a_mixture_of_targets_is_the_mixture_of_losses():
     value = loss()
     mixed = value(LOGITS, 0.3 * ONE_HOT + 0.7 * ONE_HOT.flip(0))
-    assert float(mixed) == pytest.approx(float(0.3 * value(LOGITS, ONE_HOT) + 0.7 * value(LOGITS, ONE_HOT.flip(0))), rel=1e-5)
+    assert float(mixed) == pytest.approx(
+        float(0.3 * value(LOGITS, ONE_HOT) + 0.7 * value(LOGITS, ONE_HOT.flip(0))), rel=1e-5
+    )

@@ -15,7 +15,12 @@ def test_every_shipped_recipe_is_valid_and_survives_json(name):
 def test_fields_are_overridden_as_toml_or_text():
     recipe = load_recipe(
         "default",
-        ["schedule.epochs=3", "model.backbone=resnet18", "model.patient=['age', 'sex']", "augmentation.flip=false"],
+        [
+            "schedule.epochs=3",
+            "model.backbone=resnet18",
+            "model.patient=['age', 'sex']",
+            "augmentation.flip=false",
+        ],
     )
     assert recipe.schedule.epochs == 3
     assert recipe.model.backbone == "resnet18"

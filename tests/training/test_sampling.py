@@ -46,7 +46,9 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     assert not np.array_equal(again[0], epoch_order(labels, 4, Sampling(balance=0.5), 4, 2))
 
 
-@pytest.mark.parametrize(("balance", "expected"), [(0.0, [0.9, 0.1, 0.0]), (0.5, [0.75, 0.25, 0.0]), (1.0, [0.5, 0.5, 0.0])])
+@pytest.mark.parametrize(
+    ("balance", "expected"), [(0.0, [0.9, 0.1, 0.0]), (0.5, [0.75, 0.25, 0.0]), (1.0, [0.5, 0.5, 0.0])]
+)
 def test_the_sampled_prior_follows_the_power_law_and_leaves_absent_classes_out(balance, expected):
     labels = np.array([0] * 9 + [1])
     np.testing.assert_allclose(sampled_prior(labels, 3, Sampling(balance=balance)), expected)

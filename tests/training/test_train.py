@@ -106,7 +106,12 @@ def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(divided, 
     (tmp_path / "recipe.json").write_text(json.dumps(recipe.model_dump(mode="json")))
     checkpoint = tmp_path / "cut.run" / "checkpoint.pt"
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *[str(tmp_path / each) for each in ("m.parquet", "recipe.json", "cut")]],
+        [
+            sys.executable,
+            "-c",
+            program,
+            *[str(tmp_path / each) for each in ("m.parquet", "recipe.json", "cut")],
+        ],
         env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
     )
     deadline = time.monotonic() + 120
@@ -135,7 +140,11 @@ def test_a_checkpoint_of_another_recipe_is_not_resumed(divided, small_recipe, tm
 
 def test_early_stopping_stops_and_best_is_kept(divided, small_recipe, tmp_path):
     recipe = small_recipe(
-        "schedule.epochs=40", "schedule.stop_after=2", "schedule.keep=best", "optimiser.learning_rate=1e-9", "ema=0"
+        "schedule.epochs=40",
+        "schedule.stop_after=2",
+        "schedule.keep=best",
+        "optimiser.learning_rate=1e-9",
+        "ema=0",
     )
     train(divided, recipe, tmp_path / "b")
     lines = (tmp_path / "b" / "log" / "metrics.jsonl").read_text().splitlines()

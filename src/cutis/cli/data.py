@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="data", help="Import, describe and check image data sets.", no_args_is_help=True)
 
-Manifests = Annotated[
-    list[Path], typer.Argument(metavar="M...", help="One or more manifests (.parquet or .csv).")
-]
+Manifests = Annotated[list[Path], typer.Argument(metavar="M...", help="One or more manifests (.parquet or .csv).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
@@ -32,9 +30,7 @@ def sources(*, json: Json = False) -> None:
 
     if json:
         columns = ("name", "title", "expects", "license", "citation", "url", "options")
-        _print_json(
-            {"sources": [{each: getattr(source, each) for each in columns} for source in SOURCES.values()]}
-        )
+        _print_json({"sources": [{each: getattr(source, each) for each in columns} for source in SOURCES.values()]})
         return
     table = Table("source", "data set", "licence", "expects")
     for each in SOURCES.values():
@@ -46,9 +42,7 @@ def sources(*, json: Json = False) -> None:
 def import_(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="One of `cutis data sources`.")],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The data set's folder; for csv the table.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="M", help="Manifest to write: .parquet or .csv.")
-    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="M", help="Manifest to write: .parquet or .csv.")],
     map_: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,9 +74,7 @@ def import_(
     from cutis.data import source as source_named
 
     options: dict[str, Any] = {"map": _columns(map_), "images": images}
-    imported = source_named(source).import_from(
-        path, **{name: each for name, each in options.items() if each}
-    )
+    imported = source_named(source).import_from(path, **{name: each for name, each in options.items() if each})
     bad = check_manifest(imported.frame)
     if bad:
         raise ManifestError(
@@ -201,8 +193,7 @@ def _bad(frame: "pl.DataFrame") -> "pl.DataFrame":
         files = check_images(frame, progress=lambda n: progress.advance(task, n))
     number = {image_id: row + 1 for row, image_id in enumerate(frame["image_id"])}
     images = [
-        ("image", number[each.image_id], each.image_id, "image_path", f"{each.path}: {each.reason}")
-        for each in files
+        ("image", number[each.image_id], each.image_id, "image_path", f"{each.path}: {each.reason}") for each in files
     ]
     return pl.DataFrame(
         rows + images,
@@ -223,9 +214,7 @@ def _bad_table(bad: "pl.DataFrame") -> "Table":
 
     rows, images = (int((bad["kind"] == kind).sum()) for kind in ("row", "image"))
     shown = f", the first 10 of {len(bad):,}" if len(bad) > 10 else ""
-    table = Table(
-        "row", "image", "column", "reason", title=f"{rows:,} faults in rows, {images:,} bad images{shown}"
-    )
+    table = Table("row", "image", "column", "reason", title=f"{rows:,} faults in rows, {images:,} bad images{shown}")
     for _, row, image_id, column, reason in bad.head(10).iter_rows():
         table.add_row(str(row), escape(image_id or "–"), column, escape(reason))
     return table

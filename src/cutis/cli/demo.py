@@ -23,7 +23,8 @@ def demo_verb(
 ) -> None:
     """Draw synthetic lesions, split them, train, predict, evaluate and report: a few minutes on two cores.
 
-    The images are procedural drawings ("phantoms"): the figures show that the software works, and say nothing of real skin.
+    The images are procedural drawings ("phantoms"): the figures show that the software works, and say nothing
+    of real skin.
 
     Example: cutis demo -o cutis-demo
     """

@@ -26,9 +26,7 @@ def evaluate_verb(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")],
     classes: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="The class set of the columns; 'source' for the data set's own words."
-        ),
+        typer.Option(metavar="NAME", help="The class set of the columns; 'source' for the data set's own words."),
     ] = None,
     subset: Annotated[
         str | None,
@@ -37,9 +35,7 @@ def evaluate_verb(
     normalise: Annotated[
         bool, typer.Option("--normalise", help="Divide each row by its sum: for independent scores.")
     ] = False,
-    resamples: Annotated[
-        int, typer.Option(min=100, help="Of the bootstrap that makes the intervals.")
-    ] = 2000,
+    resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap that makes the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
 ) -> None:
@@ -75,9 +71,7 @@ def evaluate_verb(
         told = {"evaluation": evaluation.model_dump(mode="json"), "written": [str(path) for path in paths]}
         typer.echo(dumps(told, ensure_ascii=False))
         return
-    Console().print(
-        evaluation_table(evaluation, f"{evaluation.images:,} images, {len(evaluation.by_class)} diagnoses")
-    )
+    Console().print(evaluation_table(evaluation, f"{evaluation.images:,} images, {len(evaluation.by_class)} diagnoses"))
     for note in _notes(evaluation):
         typer.echo(f"note: {note}")
     for path in paths:
@@ -108,9 +102,7 @@ def _notes(evaluation: "Evaluation") -> list[str]:
     notes = list(evaluation.warnings)
     if evaluation.outside_classes.images:
         words = [f"{word} ({images:,})" for word, images in evaluation.outside_classes.words.items()]
-        notes.append(
-            f"{evaluation.outside_classes.images:,} images of no class were not scored: {listed(words)}."
-        )
+        notes.append(f"{evaluation.outside_classes.images:,} images of no class were not scored: {listed(words)}.")
     return notes
 
 

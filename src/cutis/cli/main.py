@@ -35,9 +35,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     *,
-    version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
-    ),
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
 ) -> None:
     """Options that come before the verb; `debug` is read by :func:`main`."""

@@ -1,5 +1,6 @@
 """The verb `cutis predict`: class probabilities of photographs or of a manifest."""
 
+from collections.abc import Mapping
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,9 +29,7 @@ def predict_verb(
         Path | None,
         typer.Option("-o", "--output", metavar="PREDICTIONS", help="Table to write: .parquet or .csv."),
     ] = None,
-    age: Annotated[
-        int | None, typer.Option("--age", min=0, max=120, help="Images only: the patient's age.")
-    ] = None,
+    age: Annotated[int | None, typer.Option("--age", min=0, max=120, help="Images only: the patient's age.")] = None,
     sex: Annotated[str | None, typer.Option("--sex", help="Images only: female or male.")] = None,
     site: Annotated[
         str | None,
@@ -58,9 +57,7 @@ def predict_verb(
         raise ImageError("images and manifests are named together", fix="Predict them apart.")
     patient = {"age_approx": age, "sex": _sex(sex), "anatom_site": _site(site)}
     if tables and any(value is not None for value in patient.values()):
-        raise CutisError(
-            "--age, --sex and --site go with single images", fix="A manifest has columns for them."
-        )
+        raise CutisError("--age, --sex and --site go with single images", fix="A manifest has columns for them.")
     if len(tables) > 0 and output is None:
         raise CutisError("predictions of a manifest need a file", fix="Name one with -o predictions.parquet.")
 
@@ -73,9 +70,7 @@ def predict_verb(
 
         write_predictions(output, predictions)
     if json:
-        rows = [
-            dict(zip(bundle.classes.ids, map(float, each), strict=True)) for each in predictions.probabilities
-        ]
+        rows = [dict(zip(bundle.classes.ids, map(float, each), strict=True)) for each in predictions.probabilities]
         answer = {"model": bundle.name, "written": str(output) if output else None}
         images = {} if tables else {"images": dict(zip(predictions.image_ids, rows, strict=True))}
         typer.echo(dumps(answer | images, ensure_ascii=False))
@@ -96,7 +91,7 @@ def _of_manifests(bundle: "Bundle", tables: list[Path]) -> "Predictions":
         return predict_manifest(bundle, manifest, progress=lambda done: bar.advance(task, done))
 
 
-def _of_images(bundle: "Bundle", paths: list[Path], patient: dict[str, object]) -> "Predictions":
+def _of_images(bundle: "Bundle", paths: list[Path], patient: Mapping[str, object]) -> "Predictions":
     from cutis.models import predict_files
 
     return predict_files(bundle, paths, patient)
@@ -123,9 +118,7 @@ def _print(bundle: "Bundle", predictions: "Predictions", *, listed_in_full: bool
                 f"{image_id}: the model was trained on this {seen}; its answer proves nothing.",
                 highlight=False,
             )
-    console.print(
-        "Research software, not a medical device: see a doctor about any skin change.", highlight=False
-    )
+    console.print("Research software, not a medical device: see a doctor about any skin change.", highlight=False)
 
 
 def _sex(word: str | None) -> str | None:
@@ -141,5 +134,8 @@ def _site(word: str | None) -> str | None:
 
     site = isic_anatom_site(word)
     if site is None:
-        raise CutisError(f"--site '{word}' is no anatomical site of the ISIC archive", fix="Try e.g. scalp or 'posterior trunk'.")
+        raise CutisError(
+            f"--site '{word}' is no anatomical site of the ISIC archive",
+            fix="Try e.g. scalp or 'posterior trunk'.",
+        )
     return site

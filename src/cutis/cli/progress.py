@@ -1,4 +1,4 @@
-"""Progress bars for long verbs: what is done, how fast, how long it still takes. On standard error, and only on a terminal."""
+"""Progress bars for long verbs, on standard error and only on a terminal: what is done, how fast, how long it takes."""
 
 from rich.console import Console
 from rich.progress import (

@@ -14,28 +14,20 @@ if TYPE_CHECKING:
 
 
 def split_verb(
-    manifests: Annotated[
-        list[Path], typer.Argument(metavar="M...", help="One or more manifests (.parquet or .csv).")
-    ],
+    manifests: Annotated[list[Path], typer.Argument(metavar="M...", help="One or more manifests (.parquet or .csv).")],
     *,
     by: Annotated[
         str,
         typer.Option("--by", metavar="COLUMN[,COLUMN]", help="Rows with equal values here stay together."),
     ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="M2", help="Manifest to write: .parquet or .csv.")
-    ],
-    folds: Annotated[
-        int | None, typer.Option("--folds", metavar="K", help="Number of cross-validation folds.")
-    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="M2", help="Manifest to write: .parquet or .csv.")],
+    folds: Annotated[int | None, typer.Option("--folds", metavar="K", help="Number of cross-validation folds.")] = None,
     subsets: Annotated[
         str | None, typer.Option("--subsets", metavar="NAME=FRACTION,…", help="E.g. train=.7,val=.1,test=.2")
     ] = None,
     by_time: Annotated[
         float | None,
-        typer.Option(
-            "--by-time", metavar="FRACTION", help="The oldest, e.g. .9, train; the newest are test."
-        ),
+        typer.Option("--by-time", metavar="FRACTION", help="The oldest, e.g. .9, train; the newest are test."),
     ] = None,
     test_ids: Annotated[
         Path | None,
@@ -43,9 +35,7 @@ def split_verb(
     ] = None,
     strict: Annotated[
         bool,
-        typer.Option(
-            "--strict", help="Exclude what shares a group with the fixed test set, instead of refusing."
-        ),
+        typer.Option("--strict", help="Exclude what shares a group with the fixed test set, instead of refusing."),
     ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Decides among equally good splits.")] = 0,
     stratify: Annotated[
@@ -128,11 +118,7 @@ def _table(frame: "pl.DataFrame", stratify: str) -> "Table":
     table = Table(stratify)
     for name, _ in parts:
         table.add_column(name, justify="right")
-    values = (
-        frame[stratify]
-        .value_counts(sort=True, name="images")
-        .sort(["images", stratify], descending=[True, False])
-    )
+    values = frame[stratify].value_counts(sort=True, name="images").sort(["images", stratify], descending=[True, False])
     for value in values[stratify].head(15):
         numbers = [f"{rows[stratify].eq_missing(value).sum():,}" for _, rows in parts]
         table.add_row("missing" if value is None else escape(str(value).rpartition(":")[2]), *numbers)

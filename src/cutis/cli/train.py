@@ -10,21 +10,18 @@ from cutis.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
     from cutis.training import Progress, Recipe
 
 
 def train_verb(
-    manifests: Annotated[
-        list[Path], typer.Argument(metavar="M...", help="One or more manifests (.parquet or .csv).")
-    ],
+    manifests: Annotated[list[Path], typer.Argument(metavar="M...", help="One or more manifests (.parquet or .csv).")],
     *,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="BUNDLE", help="Folder to write.")],
     recipe: Annotated[
         str,
-        typer.Option(
-            "--recipe", metavar="NAME|FILE", help="A recipe that ships with cutis, or a .toml file."
-        ),
+        typer.Option("--recipe", metavar="NAME|FILE", help="A recipe that ships with cutis, or a .toml file."),
     ] = "default",
     set_: Annotated[
         list[str] | None,
@@ -103,8 +100,7 @@ class TrainingTask:
         self._bar = bar
         self._epochs = recipe.schedule.epochs
         self._name = "training"
-        self._task = None
-        self._last_step = 0
+        self._task: TaskID | None = None
 
     def fold_begins(self, fold: int, folds: int) -> None:
         """A new fold: the bar starts again."""

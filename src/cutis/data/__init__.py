@@ -26,6 +26,7 @@ from cutis.data.manifest import (
     write_table,
 )
 from cutis.data.phantom import (
+    PHANTOM_SOURCE,
     PhantomImage,
     PhantomLesion,
     PhantomView,
@@ -41,6 +42,7 @@ from cutis.data.splits import absent_classes, check_split, read_ids, split
 __all__ = [
     "FITZPATRICK_SKIN_TYPES",
     "IMAGE_SUFFIXES",
+    "PHANTOM_SOURCE",
     "SCHEMA",
     "SOURCES",
     "SUBSETS",

@@ -137,7 +137,8 @@ def _decode_locked(
                         progress(len(chunk))
     if bad:
         raise ImageError(
-            f"{len(bad):,} of {len(paths):,} images cannot be read: {listed([f'{path}: {why}' for path, why in bad.items()])}",
+            f"{len(bad):,} of {len(paths):,} images cannot be read: "
+            + listed([f"{path}: {why}" for path, why in bad.items()]),
             fix="Replace them, or take their rows out of the manifest; `cutis data check` lists all.",
         )
     rows = np.array([row_of[key] for key in keys], dtype=np.int64)
@@ -154,9 +155,7 @@ def _hash_files(paths: Sequence[str], pool: ThreadPoolExecutor) -> tuple[list[st
         try:
             return content_key(path), ""
         except OSError as error:
-            return "", "does not exist" if isinstance(error, FileNotFoundError) else str(
-                error.strerror or error
-            )
+            return "", "does not exist" if isinstance(error, FileNotFoundError) else str(error.strerror or error)
 
     results = list(pool.map(key_or_reason, paths))
     bad = {path: reason for path, (_, reason) in zip(paths, results, strict=True) if reason}

@@ -59,10 +59,7 @@ def _diagnoses(frame: pl.DataFrame, column: str) -> list[dict[str, Any]]:
 
 def _counts(column: pl.Series) -> dict[str, int]:
     counted = (
-        column.fill_null(MISSING)
-        .alias("value")
-        .value_counts(name="n")
-        .sort(["n", "value"], descending=[True, False])
+        column.fill_null(MISSING).alias("value").value_counts(name="n").sort(["n", "value"], descending=[True, False])
     )
     return dict(counted.iter_rows())
 

@@ -64,15 +64,11 @@ def read_image(path: str | Path) -> Pixels:
         what = "is empty" if path.stat().st_size == 0 else "is not an image"
         raise ImageError(what, where=str(path), fix="Replace the file.") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(
-            "has too many pixels to be a photograph", where=str(path), fix="Scale it down."
-        ) from error
+        raise ImageError("has too many pixels to be a photograph", where=str(path), fix="Scale it down.") from error
     except (OSError, SyntaxError, ValueError) as error:
         # Pillow tells a truncated or damaged file by any of these.
         reason = str(error) or type(error).__name__
-        raise ImageError(
-            f"is truncated or damaged ({reason})", where=str(path), fix="Replace the file."
-        ) from error
+        raise ImageError(f"is truncated or damaged ({reason})", where=str(path), fix="Replace the file.") from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -95,8 +91,8 @@ def fit_image(image: Pixels, height: int, width: int, aspect: Aspect = "stretch"
         image: uint8, any height × width × 3.
         height: of the result, in pixels.
         width: of the result, in pixels.
-        aspect: how a remaining difference of shape is met: ``"stretch"`` scales each axis by itself, ``"crop"`` cuts the
-            longer sides equally, ``"pad"`` adds mirrored margins.
+        aspect: how a remaining difference of shape is met: ``"stretch"`` scales each axis by itself, ``"crop"`` cuts
+            the longer sides equally, ``"pad"`` adds mirrored margins.
     """
     if (image.shape[0] - image.shape[1]) * (height - width) < 0:
         image = np.rot90(image)
@@ -108,9 +104,7 @@ def fit_image(image: Pixels, height: int, width: int, aspect: Aspect = "stretch"
         return np.ascontiguousarray(image)
     shrinking = image.shape[0] * image.shape[1] > height * width
     method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    return np.asarray(
-        cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=method), dtype=np.uint8
-    )
+    return np.asarray(cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=method), dtype=np.uint8)
 
 
 def _cropped(image: Pixels, ratio: float) -> Pixels:
@@ -129,9 +123,7 @@ def _padded(image: Pixels, ratio: float) -> Pixels:
         more_columns // 2,
         more_columns - more_columns // 2,
     )
-    return np.asarray(
-        cv2.copyMakeBorder(np.ascontiguousarray(image), *margins, cv2.BORDER_REFLECT), dtype=np.uint8
-    )
+    return np.asarray(cv2.copyMakeBorder(np.ascontiguousarray(image), *margins, cv2.BORDER_REFLECT), dtype=np.uint8)
 
 
 def check_images(manifest: pl.DataFrame, progress: Callable[[int], None] | None = None) -> list[BadImage]:

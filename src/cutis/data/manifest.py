@@ -79,10 +79,16 @@ PANDERA_SCHEMA = pa.DataFrameSchema(
             checks=[_named(pa.Check.str_matches(r"^\S(.*\S)?$"), "is empty or has white space at an end")],
         ),
         "sex": pa.Column(
-            str, nullable=True, required=False, checks=[_named(pa.Check.isin(["female", "male"]), "is not female or male")]
+            str,
+            nullable=True,
+            required=False,
+            checks=[_named(pa.Check.isin(["female", "male"]), "is not female or male")],
         ),
         "age_approx": pa.Column(
-            int, nullable=True, required=False, checks=[_named(pa.Check.in_range(0, 120), "is not between 0 and 120 years")]
+            int,
+            nullable=True,
+            required=False,
+            checks=[_named(pa.Check.in_range(0, 120), "is not between 0 and 120 years")],
         ),
         "fitzpatrick_skin_type": pa.Column(
             str,
@@ -141,9 +147,7 @@ def _cast(frame: pl.DataFrame, column: str, dtype: pl.DataType) -> pl.Expr:
     elif frame.schema[column] == pl.String and dtype == pl.Int64():
         # "55.0" is a whole number to a clinician and to pandas; 55.5 is not.
         number = frame[column].cast(pl.Float64, strict=False)
-        cast = (
-            pl.select(pl.when(number == number.round()).then(number)).to_series().cast(pl.Int64, strict=False)
-        )
+        cast = pl.select(pl.when(number == number.round()).then(number)).to_series().cast(pl.Int64, strict=False)
     else:
         cast = frame[column].cast(dtype, strict=False)
     lost = (cast.is_null() & frame[column].is_not_null()).arg_true().to_list()
@@ -212,9 +216,7 @@ def _isic_reason(column: str, value: str) -> str | None:
 
 
 def _lesions_of_several_patients(frame: pl.DataFrame) -> list[BadRow]:
-    both = frame.with_row_index("_row").filter(
-        pl.col("lesion_id").is_not_null() & pl.col("patient_id").is_not_null()
-    )
+    both = frame.with_row_index("_row").filter(pl.col("lesion_id").is_not_null() & pl.col("patient_id").is_not_null())
     torn = both.filter(pl.col("patient_id").n_unique().over("lesion_id") > 1)
     return [
         BadRow(row + 1, image_id, "lesion_id", f"lesion '{lesion}' is given to more than one patient")
@@ -226,8 +228,8 @@ def read_manifest(*paths: str | Path) -> pl.DataFrame:
     """One or several manifests as one frame, image and mask paths made whole.
 
     Raises:
-        ManifestError: a file is missing, unreadable or empty, ``image_id`` is missing, doubled or null, a value is of the
-            wrong type, or the same image stands in two of the manifests.
+        ManifestError: a file is missing, unreadable or empty, ``image_id`` is missing, doubled or null, a value is
+            of the wrong type, or the same image stands in two of the manifests.
     """
     if not paths:
         raise ManifestError("no manifest named", fix="Name at least one.")
@@ -291,9 +293,7 @@ def read_table(path: str | Path) -> pl.DataFrame:
         return pl.read_csv(path, separator=separator, infer_schema=False, null_values=[""])
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0][:200]
-        raise ManifestError(
-            f"cannot be read as a table ({reason})", where=str(path), fix="Check the file."
-        ) from error
+        raise ManifestError(f"cannot be read as a table ({reason})", where=str(path), fix="Check the file.") from error
 
 
 def write_manifest(frame: pl.DataFrame, path: str | Path) -> None:
@@ -339,6 +339,4 @@ def known_columns(frame: pl.DataFrame, columns: Sequence[str], where: str = "man
         )
     empty = [each for each in columns if frame[each].null_count() == len(frame)]
     if empty:
-        raise ManifestError(
-            f"column {', '.join(empty)} holds no value in any row", where=where, fix="Name another."
-        )
+        raise ManifestError(f"column {', '.join(empty)} holds no value in any row", where=where, fix="Name another.")

@@ -70,9 +70,7 @@ def split(
     if subsets is not None:
         rows = _rows_for_training(subset)
         names = list(subsets)
-        for row, part in zip(
-            rows, _assigned(frame[rows], list(subsets.values()), stratify, seed), strict=True
-        ):
+        for row, part in zip(rows, _assigned(frame[rows], list(subsets.values()), stratify, seed), strict=True):
             subset[row] = names[part]
         rule.append("subsets " + ", ".join(f"{name}={fraction:g}" for name, fraction in subsets.items()))
     subset = [each or "train" for each in subset]
@@ -142,11 +140,7 @@ def absent_classes(frame: pl.DataFrame, stratify: str = "diagnosis") -> list[str
         ("fold", frame.filter(pl.col("fold").is_not_null())),
     ):
         parts = rows[column].unique().sort().to_list()
-        present = (
-            rows.filter(pl.col(stratify).is_not_null())
-            .group_by(stratify)
-            .agg(pl.col(column).unique(), pl.len())
-        )
+        present = rows.filter(pl.col(stratify).is_not_null()).group_by(stratify).agg(pl.col(column).unique(), pl.len())
         for value, there, count in present.sort(stratify).iter_rows():
             absent = [str(each) for each in parts if each not in there]
             if absent:
@@ -166,9 +160,7 @@ def read_ids(path: str | Path) -> list[str]:
         try:
             ids = [each.strip() for each in path.read_text(encoding="utf-8").splitlines()]
         except (OSError, UnicodeDecodeError) as error:
-            raise ManifestError(
-                f"cannot be read ({error})", where=str(path), fix="Check the file."
-            ) from error
+            raise ManifestError(f"cannot be read ({error})", where=str(path), fix="Check the file.") from error
     else:
         table = read_table(path)
         column = next((each for each in ("image_id", "image", "isic_id") if each in table.columns), None)
@@ -193,9 +185,7 @@ def _check_arguments(
     test_ids: Sequence[str] | None,
 ) -> None:
     if not by:
-        raise SplitError(
-            "no column named to keep together", fix="Name one or more, e.g. --by lesion_id,patient_id."
-        )
+        raise SplitError("no column named to keep together", fix="Name one or more, e.g. --by lesion_id,patient_id.")
     if folds is None and subsets is None and by_time is None and test_ids is None:
         raise SplitError("nothing asked for", fix="Give --folds, --subsets, --by-time or --test-ids.")
     if folds is not None and folds < 2:
@@ -206,9 +196,7 @@ def _check_arguments(
         if test_ids is not None or (subsets is not None and "test" in subsets):
             raise SplitError("two test sets asked for", fix="Give --by-time or another test set, not both.")
     if test_ids is not None and subsets is not None and "test" in subsets:
-        raise SplitError(
-            "two test sets asked for", fix="With --test-ids, divide the rest into train and val only."
-        )
+        raise SplitError("two test sets asked for", fix="With --test-ids, divide the rest into train and val only.")
     if subsets is not None:
         unknown = [each for each in subsets if each not in _NAMES]
         if unknown:
@@ -260,9 +248,7 @@ def _fixed_test(
                 fix="Name the manifest that holds them.",
             )
         chosen = set(test_ids)
-        return ["test" if each in chosen else None for each in frame["image_id"]], [
-            f"{len(chosen):,} test ids given"
-        ]
+        return ["test" if each in chosen else None for each in frame["image_id"]], [f"{len(chosen):,} test ids given"]
     if subsets is not None and "test" in subsets:
         return [None] * len(frame), []
     held = frame["subset"].to_list() if "subset" in frame.columns else [None] * len(frame)
@@ -283,9 +269,7 @@ def _by_time(frame: pl.DataFrame, fraction: float) -> tuple[list[str | None], li
     # Cut between two dates, where the share of the older rows is nearest to what was asked for.
     share = (dates["rows"].cum_sum() / len(frame)).to_numpy()[:-1]
     cut = dates["acquired_at"][int(np.argmin(np.abs(share - fraction)))]
-    return ["train" if each <= cut else "test" for each in newest], [
-        f"train up to {cut}, the oldest {fraction:.0%}"
-    ]
+    return ["train" if each <= cut else "test" for each in newest], [f"train up to {cut}, the oldest {fraction:.0%}"]
 
 
 def _guarded(
@@ -294,9 +278,7 @@ def _guarded(
     """Subsets in which no group straddles the test set, and the number of rows excluded for it."""
     group = frame["group"].to_list()
     tested = {each for each, name in zip(group, subset, strict=True) if name == "test"}
-    straddling = [
-        row for row, name in enumerate(subset) if name not in ("test", "excluded") and group[row] in tested
-    ]
+    straddling = [row for row, name in enumerate(subset) if name not in ("test", "excluded") and group[row] in tested]
     if straddling and not strict:
         # Name a group by what it shares: the first lesion or patient that its rows have.
         named = pl.DataFrame({"group": group}).with_columns(
@@ -331,12 +313,8 @@ def _assigned(frame: pl.DataFrame, fractions: Sequence[float], stratify: str, se
             f"{len(groups):,} groups cannot be dealt to {len(fractions)} parts",
             fix="Ask for fewer, or keep less together.",
         )
-    group = (
-        frame.select(pl.col("group").replace_strict(groups, np.arange(len(groups)))).to_series().to_numpy()
-    )
-    _, value = np.unique(
-        frame[stratify].cast(pl.String).fill_null("").to_numpy().astype(str), return_inverse=True
-    )
+    group = frame.select(pl.col("group").replace_strict(groups, np.arange(len(groups)))).to_series().to_numpy()
+    _, value = np.unique(frame[stratify].cast(pl.String).fill_null("").to_numpy().astype(str), return_inverse=True)
     counts = np.zeros((len(groups), value.max() + 2))
     np.add.at(counts, (group, value), 1)
     counts[:, -1] = counts.sum(axis=1)

@@ -31,8 +31,20 @@ from cutis.evaluation.result import (
     write_evaluation,
 )
 from cutis.evaluation.scored import ScoredImages, scored_images
+from cutis.evaluation.wording import (
+    MALIGNANCY_WORDS,
+    NOT_DEFINED,
+    counted,
+    decimal,
+    decimal_interval,
+    joined,
+    percent,
+    percent_interval,
+)
 
 __all__ = [
+    "MALIGNANCY_WORDS",
+    "NOT_DEFINED",
     "SEEN_IN_TRAINING",
     "ClassResult",
     "ConfusionMatrix",
@@ -50,11 +62,17 @@ __all__ = [
     "bootstrap_weights",
     "clustered_bootstrap",
     "confusion_matrix",
+    "counted",
+    "decimal",
+    "decimal_interval",
     "evaluate",
+    "joined",
     "macro_auc",
     "macro_mean",
     "negative_predictive_value",
     "one_vs_rest_auc",
+    "percent",
+    "percent_interval",
     "percentile_interval",
     "positive_predictive_value",
     "predicted_class",

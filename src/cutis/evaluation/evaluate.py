@@ -42,9 +42,7 @@ from cutis.taxonomy import ClassSet
 
 Floats = NDArray[np.float64]
 
-DECISION = (
-    "The answer is the class of the largest probability; where two are largest, the one that stands first."
-)
+DECISION = "The answer is the class of the largest probability; where two are largest, the one that stands first."
 FEW_IMAGES = 10  # below this, one image moves a class's sensitivity by 10 points or more
 FEW_CLUSTERS = 30  # below this, percentile intervals are known to be too narrow
 
@@ -93,9 +91,7 @@ def evaluate(
         values = spread[name][at] if spread is not None else None
         return _estimate(float(point[name][at][0]), values, confidence)
 
-    by_class = [
-        _class_result(scored, classes, k, point["confusion"][0], estimate) for k in range(len(classes.ids))
-    ]
+    by_class = [_class_result(scored, classes, k, point["confusion"][0], estimate) for k in range(len(classes.ids))]
     largest = scored.probabilities.max(axis=1, keepdims=True)
     tied = int(((scored.probabilities == largest).sum(axis=1) > 1).sum())
     kinds = [kind for kind, *_ in dict.fromkeys(clusters)]
@@ -164,9 +160,7 @@ def _point_and_spread(
             "negative_predictive_value": negative_predictive_value(confusion),
             "auc": auc,
             "macro_auc": macro_mean(auc),
-            "top_k": np.stack(
-                [top_k_accuracy(truth, probabilities, k, weights) for k in _ranks(classes)], axis=1
-            ),
+            "top_k": np.stack([top_k_accuracy(truth, probabilities, k, weights) for k in _ranks(classes)], axis=1),
         }
 
     point = statistics(np.ones((len(truth), 1)))
@@ -185,9 +179,7 @@ def _estimate(value: float, values: Floats | None, confidence: float) -> Estimat
     if values is not None and not np.isnan(value):
         undefined = int(np.isnan(values).sum())
         low, high = (float(end) for end in percentile_interval(values, confidence))
-    return Estimate(
-        value=None if np.isnan(value) else value, low=low, high=high, undefined_resamples=undefined
-    )
+    return Estimate(value=None if np.isnan(value) else value, low=low, high=high, undefined_resamples=undefined)
 
 
 def _class_result(
@@ -200,9 +192,7 @@ def _class_result(
         name=each.name,
         malignancy=each.malignancy,
         images=int(own.sum()),
-        lesions=_distinct(scored.frame.filter(own), "lesion_id")
-        if _distinct(scored.frame, "lesion_id")
-        else None,
+        lesions=_distinct(scored.frame.filter(own), "lesion_id") if _distinct(scored.frame, "lesion_id") else None,
         answered=int(confusion[:, k].sum()),
         sensitivity=estimate("sensitivity", k),
         specificity=estimate("specificity", k),
@@ -261,23 +251,15 @@ def _warnings(scored: ScoredImages, by_class: Sequence[ClassResult], clusters: i
         if training:
             told.append(f"{training:,} of the images are marked 'train' in the manifest: this is no test.")
     if scored.without_subset:
-        told.append(
-            f"{scored.without_subset:,} rows of the manifest belong to no subset and were not evaluated."
-        )
+        told.append(f"{scored.without_subset:,} rows of the manifest belong to no subset and were not evaluated.")
     if clusters < FEW_CLUSTERS:
         told.append(f"There are only {clusters} independent cases: the intervals are likely too narrow.")
     absent = [each.name for each in by_class if not each.images]
     if absent:
-        told.append(
-            f"No image shows {', '.join(absent)}: no sensitivity, no AUC, and no part in the macro means."
-        )
+        told.append(f"No image shows {', '.join(absent)}: no sensitivity, no AUC, and no part in the macro means.")
     few = [f"{each.name} ({each.images})" for each in by_class if 0 < each.images < FEW_IMAGES]
     if few:
-        told.append(
-            f"Few images: {', '.join(few)}. One image more or less moves their figures by over 10 points."
-        )
+        told.append(f"Few images: {', '.join(few)}. One image more or less moves their figures by over 10 points.")
     if tied:
-        told.append(
-            f"In {tied:,} images two or more classes share the largest probability: the first was taken."
-        )
+        told.append(f"In {tied:,} images two or more classes share the largest probability: the first was taken.")
     return told

@@ -164,9 +164,7 @@ def thinned(curve: RocCurve, most: int = 200) -> RocCurve:
     kept = np.concatenate([[0], np.flatnonzero(turn) + 1, [len(x) - 1]])
     if len(kept) > most:
         along = np.append(0, np.cumsum(np.abs(np.diff(x[kept])) + np.abs(np.diff(y[kept]))))
-        kept = kept[
-            np.unique(np.searchsorted(along, np.linspace(0, along[-1], most)).clip(max=len(kept) - 1))
-        ]
+        kept = kept[np.unique(np.searchsorted(along, np.linspace(0, along[-1], most)).clip(max=len(kept) - 1))]
     return RocCurve(x[kept], y[kept], curve.threshold[kept])
 
 

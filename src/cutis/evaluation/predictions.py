@@ -185,9 +185,7 @@ def _without_empty_unknown(table: pl.DataFrame, names: list[str]) -> list[str]:
     rest = [each for each in names if each.upper() != "UNK"]
     if len(rest) == len(names) or matching_class_set(rest) is None:
         return names
-    unknown = table.select(
-        pl.col([each for each in names if each not in rest]).cast(pl.Float64, strict=False)
-    )
+    unknown = table.select(pl.col([each for each in names if each not in rest]).cast(pl.Float64, strict=False))
     return rest if bool((unknown.to_numpy() == 0).all()) else names
 
 

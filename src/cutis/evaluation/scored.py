@@ -39,9 +39,7 @@ class ScoredImages:
     without_subset: int
 
 
-def scored_images(
-    predictions: Predictions, manifest: pl.DataFrame, *, subset: str | None = None
-) -> ScoredImages:
+def scored_images(predictions: Predictions, manifest: pl.DataFrame, *, subset: str | None = None) -> ScoredImages:
     """Bring predictions and manifest together.
 
     Args:
@@ -105,9 +103,7 @@ def _evaluated_rows(manifest: pl.DataFrame, subset: str | None) -> tuple[str | N
         return None, rows
     evaluable = [each for each in SUBSETS if each != "excluded"]
     if subset not in evaluable:
-        raise PredictionsError(
-            f"there is no subset '{subset}' to evaluate", fix=f"Use one of {', '.join(evaluable)}."
-        )
+        raise PredictionsError(f"there is no subset '{subset}' to evaluate", fix=f"Use one of {', '.join(evaluable)}.")
     rows = manifest.filter(subsets == subset)
     if rows.is_empty():
         found = subsets.drop_nulls().unique().sort().to_list()

@@ -1,8 +1,9 @@
 """The model bundle: a folder that holds all one needs to use a trained classifier and to hold it to account.
 
 ``model.safetensors`` (weights) · ``recipe.json`` (how it was trained, in full) · ``taxonomy.json`` (its classes) ·
-``calibration.json`` · ``evaluation.json`` (figures on its validation images) · ``training_record.parquet`` (every image it saw:
-id, lesion, patient, hash of the file's content) · ``MODEL_CARD.md`` · ``bundle.json`` (format, versions, hash of the weights).
+``calibration.json`` · ``evaluation.json`` (figures on its validation images) · ``training_record.parquet`` (every image
+it saw: id, lesion, patient, hash of the file's content) · ``MODEL_CARD.md`` · ``bundle.json`` (format, versions, hash
+of the weights).
 """
 
 import hashlib
@@ -34,7 +35,7 @@ TRAINING_RECORD_COLUMNS = ("source", "image_id", "lesion_id", "patient_id", "gro
 class Calibration(BaseModel):
     """How logits become probabilities: softmax(logits / temperature) (Guo 2017, arXiv:1706.04599).
 
-    ``prior`` is the class distribution for which the probabilities hold: ``"uniform"`` for a logit-adjusted or balanced model.
+    ``prior`` is the class distribution for which the probabilities hold: ``"uniform"`` for a logit-adjusted model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -105,9 +106,7 @@ def save_bundle(
         # One file system's weights must not share memory, hence contiguous copies.
         state = {name: value.detach().cpu().contiguous() for name, value in bundle.model.state_dict().items()}
         if half:
-            state = {
-                name: value.half() if value.is_floating_point() else value for name, value in state.items()
-            }
+            state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
         save_file(state, temporary / "model.safetensors")
         write_json(temporary / "recipe.json", bundle.recipe)
         write_json(temporary / "taxonomy.json", bundle.classes.model_dump())
@@ -130,12 +129,8 @@ def save_bundle(
 def check_bundle_target(folder: str | Path) -> None:
     """Raise BundleError if a bundle may not be written to ``folder`` because something else lies there."""
     folder = Path(folder)
-    if folder.is_file() or (
-        folder.is_dir() and any(folder.iterdir()) and not (folder / "bundle.json").exists()
-    ):
-        raise BundleError(
-            "exists and is not a model bundle", where=str(folder), fix="Name another folder with -o."
-        )
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / "bundle.json").exists()):
+        raise BundleError("exists and is not a model bundle", where=str(folder), fix="Name another folder with -o.")
 
 
 def load_bundle(folder: str | Path | None = None) -> Bundle:
@@ -153,27 +148,21 @@ def load_bundle(folder: str | Path | None = None) -> Bundle:
     try:
         about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
         if about["format"] > FORMAT:
-            raise BundleError(
-                f"has format {about['format']}", where=str(folder), fix="Install a newer cutis."
-            )
+            raise BundleError(f"has format {about['format']}", where=str(folder), fix="Install a newer cutis.")
         if about["weights_sha256"] != _sha256(folder / "model.safetensors"):
             raise BundleError("the weights are damaged", where=str(folder), fix="Copy the bundle again.")
         recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
         classes = ClassSet.model_validate_json((folder / "taxonomy.json").read_text(encoding="utf-8"))
         size = ImageSize.model_validate(recipe["image"])
-        model = LesionClassifier(
-            Architecture.model_validate(recipe["model"]), len(classes.ids), size.inference
-        )
+        model = LesionClassifier(Architecture.model_validate(recipe["model"]), len(classes.ids), size.inference)
         state = {name: value.float() if value.is_floating_point() else value
                  for name, value in load_file(folder / "model.safetensors").items()}  # fmt: skip
         model.load_state_dict(state)
         return Bundle(
-            model=model.eval().to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            model=model.eval().to(memory_format=torch.channels_last),
             classes=classes,
             recipe=recipe,
-            calibration=Calibration.model_validate_json(
-                (folder / "calibration.json").read_text(encoding="utf-8")
-            ),
+            calibration=Calibration.model_validate_json((folder / "calibration.json").read_text(encoding="utf-8")),
             training_record=pl.read_parquet(folder / "training_record.parquet"),
             evaluation=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
             about=about,
@@ -193,9 +182,7 @@ def load_bundle(folder: str | Path | None = None) -> Bundle:
         RuntimeError,
     ) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
-        raise BundleError(
-            f"is damaged ({reason})", where=str(folder), fix="Copy the bundle again."
-        ) from error
+        raise BundleError(f"is damaged ({reason})", where=str(folder), fix="Copy the bundle again.") from error
 
 
 def default_bundle_folder() -> Path:
@@ -206,9 +193,7 @@ def default_bundle_folder() -> Path:
     """
     folder = Path(str(resources.files("cutis.models") / "default"))
     if not folder.is_dir():
-        raise BundleError(
-            "this installation has no built-in model", fix="Install cutis again, or name a bundle."
-        )
+        raise BundleError("this installation has no built-in model", fix="Install cutis again, or name a bundle.")
     return folder
 
 

@@ -1,7 +1,7 @@
 """The lesion classifier: an image backbone, features pooled from several of its stages, patient metadata if wanted."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import timm
 import torch
@@ -62,6 +62,7 @@ class LesionClassifier(nn.Module):
         WeightsError: timm has no such backbone.
     """
 
+    backbone: Any
     mean: Tensor
     std: Tensor
 
@@ -111,9 +112,7 @@ class LesionClassifier(nn.Module):
             last = self.backbone.forward_features(x)
         parts = [self.backbone.forward_head(last, pre_logits=True).flatten(1)]
         # Pooled in float32: a mean over thousands of bfloat16 values loses what tells two lesions apart.
-        parts += [
-            norm(stage.float().mean(dim=(2, 3))) for norm, stage in zip(self.stage_norms, stages, strict=True)
-        ]
+        parts += [norm(stage.float().mean(dim=(2, 3))) for norm, stage in zip(self.stage_norms, stages, strict=True)]
         if self.patient is not None:
             if patient is None:
                 patient = torch.zeros(
@@ -135,9 +134,7 @@ class PatientEncoder(nn.Module):
         self.embeddings = nn.ModuleList(nn.Embedding(FIELD_SIZES[field], width) for field in fields)
         for each in self.embeddings:
             nn.init.normal_(each.weight, std=0.5)  # type: ignore[arg-type]
-        self.mix = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width)
-        )
+        self.mix = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
 
     def forward(self, codes: Tensor) -> Tensor:
         """N × width from int64 codes N × F."""
@@ -145,7 +142,8 @@ class PatientEncoder(nn.Module):
         return self.mix(total)  # type: ignore[no-any-return]
 
 
-def _build_backbone(architecture: Architecture, image_size: tuple[int, int]) -> nn.Module:
+def _build_backbone(architecture: Architecture, image_size: tuple[int, int]) -> Any:
+    # Typed Any: timm adds default_cfg, head_hidden_size, forward_head … to every model, which nn.Module does not tell.
     check_backbone(architecture.backbone)
     options: dict[str, object] = {"num_classes": 0}
     if architecture.drop_path:
@@ -153,7 +151,7 @@ def _build_backbone(architecture: Architecture, image_size: tuple[int, int]) -> 
     if timm.get_pretrained_cfg_value(architecture.backbone, "fixed_input_size"):
         options["img_size"] = image_size
     try:
-        return timm.create_model(architecture.backbone, **options)  # type: ignore[no-any-return]
+        return timm.create_model(architecture.backbone, **options)
     except (TypeError, AssertionError, ValueError) as error:
         raise RecipeError(
             f"backbone {architecture.backbone} cannot be built for {image_size[0]} × {image_size[1]} pixels ({error})",
@@ -161,12 +159,10 @@ def _build_backbone(architecture: Architecture, image_size: tuple[int, int]) -> 
         ) from error
 
 
-def _load_backbone(backbone: nn.Module, weights: PretrainedWeights) -> None:
+def _load_backbone(backbone: Any, weights: PretrainedWeights) -> None:
     expected = backbone.state_dict()
     fitting = {name: value for name, value in weights.state.items() if name in expected}
-    misfits = [
-        name for name, value in expected.items() if name not in fitting or fitting[name].shape != value.shape
-    ]
+    misfits = [name for name, value in expected.items() if name not in fitting or fitting[name].shape != value.shape]
     if misfits:
         raise RecipeError(
             f"the weights from {weights.origin} do not fit the backbone: {len(misfits)} of {len(expected)} tensors are "
@@ -176,7 +172,7 @@ def _load_backbone(backbone: nn.Module, weights: PretrainedWeights) -> None:
     backbone.load_state_dict(fitting)
 
 
-def _stage_widths(backbone: nn.Module, architecture: Architecture, image_size: tuple[int, int]) -> list[int]:
+def _stage_widths(backbone: Any, architecture: Architecture, image_size: tuple[int, int]) -> list[int]:
     if not architecture.stages:
         return []
     was_training = backbone.training
@@ -185,7 +181,7 @@ def _stage_widths(backbone: nn.Module, architecture: Architecture, image_size: t
         with torch.no_grad():
             _, stages = backbone.forward_intermediates(
                 torch.zeros(1, 3, *image_size), indices=list(architecture.stages)
-            )  # type: ignore[operator]
+            )
     except (AssertionError, AttributeError, IndexError) as error:
         raise RecipeError(
             f"backbone {architecture.backbone} has no feature stages {list(architecture.stages)}",

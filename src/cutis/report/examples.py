@@ -10,8 +10,7 @@ from PIL import Image
 
 from cutis.data import read_image
 from cutis.errors import ImageError
-from cutis.evaluation import ScoredImages, predicted_class
-from cutis.report.wording import percent
+from cutis.evaluation import ScoredImages, percent, predicted_class
 from cutis.taxonomy import ClassSet
 
 THUMBNAIL_SIDE = 280  # pixels: sharp at the page's 140 on a dense screen

@@ -2,8 +2,7 @@
 
 from markupsafe import Markup, escape
 
-from cutis.evaluation import ClassResult, Estimate
-from cutis.report.wording import decimal, percent
+from cutis.evaluation import ClassResult, Estimate, decimal, percent
 
 _SIZE = 200  # side of a ROC plot's field
 _LEFT, _TOP, _RIGHT, _BOTTOM = 40, 8, 14, 38
@@ -43,9 +42,7 @@ def interval_figure(estimate: Estimate, label: str) -> Markup:
 
 def _svg(css_class: str, width: int, height: int, label: str, parts: list[str]) -> Markup:
     """The drawing with its description; ``parts`` hold numbers and fixed words only, ``label`` is escaped."""
-    start = (
-        f'<svg class="{css_class}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
-    )
+    start = f'<svg class="{css_class}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
     return Markup(start + "".join(parts) + "</svg>")  # noqa: S704 - nothing in it comes unescaped from outside
 
 
@@ -60,9 +57,7 @@ def _grid() -> str:
         parts.append(f'<text x="{_x(0) - 5}" y="{_y(share) + 4}" text-anchor="end">{100 * share:.0f}</text>')
     parts.append(f'<text x="{_x(0.5)}" y="{_y(0) + 31}" text-anchor="middle">False alarms, %</text>')
     middle = f"{_x(0) - 27} {_y(0.5)}"
-    parts.append(
-        f'<text transform="translate({middle}) rotate(-90)" text-anchor="middle">Sensitivity, %</text>'
-    )
+    parts.append(f'<text transform="translate({middle}) rotate(-90)" text-anchor="middle">Sensitivity, %</text>')
     return "".join(parts)
 
 
@@ -76,8 +71,7 @@ def _operating_point(sensitivity: Estimate, specificity: Estimate) -> str:
     if specificity.low is not None and specificity.high is not None:
         parts.append(((_x(1 - specificity.low), y), (_x(1 - specificity.high), y)))
     lines = "".join(
-        f'<line class="cross" x1="{a[0]:.1f}" y1="{a[1]:.1f}" x2="{b[0]:.1f}" y2="{b[1]:.1f}"/>'
-        for a, b in parts
+        f'<line class="cross" x1="{a[0]:.1f}" y1="{a[1]:.1f}" x2="{b[0]:.1f}" y2="{b[1]:.1f}"/>' for a, b in parts
     )
     return f'{lines}<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>'
 

@@ -7,13 +7,25 @@ from pathlib import Path
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cutis.evaluation import ClassResult, Evaluation, Predictions, scored_images
+from cutis.data import PHANTOM_SOURCE
+from cutis.evaluation import (
+    MALIGNANCY_WORDS,
+    ClassResult,
+    Evaluation,
+    Predictions,
+    counted,
+    decimal,
+    decimal_interval,
+    joined,
+    percent,
+    percent_interval,
+    scored_images,
+)
 from cutis.files import write_text
-from cutis.report import figures, wording
+from cutis.report import figures
 from cutis.report.data_table import data_rows, recorded_facts
 from cutis.report.examples import example_groups
 
-SYNTHETIC_SOURCE = "phantom"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -49,12 +61,12 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.globals.update(
-        percent=wording.percent,
-        percent_interval=wording.percent_interval,
-        decimal=wording.decimal,
-        decimal_interval=wording.decimal_interval,
-        counted=wording.counted,
-        malignancy_words=wording.MALIGNANCY_WORDS,
+        percent=percent,
+        percent_interval=percent_interval,
+        decimal=decimal,
+        decimal_interval=decimal_interval,
+        counted=counted,
+        malignancy_words=MALIGNANCY_WORDS,
         roc_figure=figures.roc_figure,
         interval_figure=figures.interval_figure,
     )
@@ -63,9 +75,9 @@ def write_report(
         evaluation=evaluation,
         date=datetime.fromisoformat(evaluation.evaluated_at).strftime("%-d %B %Y"),
         confidence=f"{100 * evaluation.intervals.confidence:g}%",
-        data_sets=wording.joined(list(evaluation.sources)),
+        data_sets=joined(list(evaluation.sources)),
         synthetic=_synthetic(evaluation),
-        synthetic_images=evaluation.sources.get(SYNTHETIC_SOURCE, 0),
+        synthetic_images=evaluation.sources.get(PHANTOM_SOURCE, 0),
         clusters=_clusters(evaluation),
         findings=_findings(evaluation),
         examples=example_groups(scored, evaluation.classes),
@@ -78,22 +90,18 @@ def write_report(
 
 def _synthetic(evaluation: Evaluation) -> str:
     """``"all"``, ``"some"`` or ``"none"`` of the images are synthetic."""
-    images = evaluation.sources.get(SYNTHETIC_SOURCE, 0)
+    images = evaluation.sources.get(PHANTOM_SOURCE, 0)
     return "none" if not images else "all" if images == evaluation.images else "some"
 
 
 def _clusters(evaluation: Evaluation) -> str:
     """What was resampled, e.g. ``"1,437 lesions"``."""
-    return wording.joined([wording.counted(n, kind) for kind, n in evaluation.intervals.clusters.items()])
+    return joined([counted(n, kind) for kind, n in evaluation.intervals.clusters.items()])
 
 
 def _findings(evaluation: Evaluation) -> list[str]:
     """The classes that matter most, in sentences: the malignant ones, else the best and worst recognised."""
-    suspect = [
-        each
-        for each in evaluation.by_class
-        if each.malignancy in ("malignant", "premalignant") and each.images
-    ]
+    suspect = [each for each in evaluation.by_class if each.malignancy in ("malignant", "premalignant") and each.images]
     if suspect:
         return [_finding(evaluation, each) for each in suspect]
     present = [each for each in evaluation.by_class if each.sensitivity.value is not None]
@@ -105,17 +113,15 @@ def _findings(evaluation: Evaluation) -> list[str]:
 def _finding(evaluation: Evaluation, each: ClassResult) -> str:
     row = evaluation.confusion.counts[evaluation.classes.ids.index(each.id)]
     found = row[evaluation.classes.ids.index(each.id)]
-    images = wording.counted(each.images, "image")
-    sentence = f"recognised in {found:,} of {images} ({wording.percent(each.sensitivity.value)}"
+    images = counted(each.images, "image")
+    sentence = f"recognised in {found:,} of {images} ({percent(each.sensitivity.value)}"
     if each.sensitivity.low is not None:
-        sentence += f", interval {wording.percent_interval(each.sensitivity)}"
+        sentence += f", interval {percent_interval(each.sensitivity)}"
     sentence += ")."
     missed = each.images - found
     if missed and each.malignancy in ("malignant", "premalignant"):
         benign = sum(
-            count
-            for count, other in zip(row, evaluation.classes.classes, strict=True)
-            if other.malignancy == "benign"
+            count for count, other in zip(row, evaluation.classes.classes, strict=True) if other.malignancy == "benign"
         )
         sentence += f" Of the {missed:,} missed, {benign:,} {'was' if benign == 1 else 'were'} called benign."
     return f"{each.name}: {sentence}"

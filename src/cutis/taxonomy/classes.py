@@ -15,8 +15,8 @@ from cutis.errors import CutisError, listed
 class DiagnosisClass(BaseModel):
     """One class: its id (a predictions column), its name in words, its nodes, and whether it is malignant.
 
-    ``malignancy`` is ``"benign"``, ``"premalignant"``, ``"malignant"`` or, for a class taken from a data set's own words,
-    ``"unknown"``. ``words`` holds the data set's own words for classes that are not ISIC diagnoses.
+    ``malignancy`` is ``"benign"``, ``"premalignant"``, ``"malignant"`` or, for a class taken from a data set's own
+    words, ``"unknown"``. ``words`` holds the data set's own words for classes that are not ISIC diagnoses.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,9 +70,7 @@ class ClassSet(BaseModel):
             if diagnosis is None:
                 continue
             for node in each.nodes:
-                if (diagnosis == node or diagnosis.startswith(f"{node}:")) and (
-                    best is None or len(node) > best[0]
-                ):
+                if (diagnosis == node or diagnosis.startswith(f"{node}:")) and (best is None or len(node) > best[0]):
                     best = (len(node), each.id)
         return best[1] if best else None
 
@@ -91,9 +89,15 @@ CLASS_SETS: dict[str, ClassSet] = {
     for each in (
         ClassSet(
             name="ham7",
-            source="Tschandl 2018 (HAM10000), ISIC 2018 task 3. Squamous cell carcinoma counts as akiec: HAM has only the in-situ form.",
+            source="Tschandl 2018 (HAM10000), ISIC 2018 task 3. Squamous cell carcinoma counts as akiec, as its in-situ "
+            "form does there.",
             classes=(
-                DiagnosisClass(id="akiec", name="Actinic keratosis / intraepithelial carcinoma", malignancy="premalignant", nodes=(_AK, _SCC)),
+                DiagnosisClass(
+                    id="akiec",
+                    name="Actinic keratosis / intraepithelial carcinoma",
+                    malignancy="premalignant",
+                    nodes=(_AK, _SCC),
+                ),
                 DiagnosisClass(id="bcc", name="Basal cell carcinoma", malignancy="malignant", nodes=(_BCC,)),
                 DiagnosisClass(id="bkl", name="Benign keratosis", malignancy="benign", nodes=(_BKL,)),
                 DiagnosisClass(id="df", name="Dermatofibroma", malignancy="benign", nodes=(_DF,)),
@@ -122,7 +126,9 @@ CLASS_SETS: dict[str, ClassSet] = {
             classes=(
                 DiagnosisClass(id="melanoma", name="Melanoma", malignancy="malignant", nodes=(_MELANOMA,)),
                 DiagnosisClass(id="nevus", name="Melanocytic nevus", malignancy="benign", nodes=(_NEVUS,)),
-                DiagnosisClass(id="seborrheic_keratosis", name="Seborrheic keratosis", malignancy="benign", nodes=(_BKL,)),
+                DiagnosisClass(
+                    id="seborrheic_keratosis", name="Seborrheic keratosis", malignancy="benign", nodes=(_BKL,)
+                ),
             ),
         ),
     )

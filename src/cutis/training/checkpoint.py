@@ -1,7 +1,8 @@
 """Checkpoints: the whole state of a training run in one file, replaced in one step.
 
-Everything random in training is a function of the seed and the step, so that the step, the weights, their moving average
-and the optimiser's state are all there is to keep: a run that was killed ends with the same weights as one that was not.
+Everything random in training is a function of the seed and the step, so that the step, the weights, their moving
+average and the optimiser's state are all there is to keep: a run that was killed ends with the same weights as one
+that was not.
 """
 
 from dataclasses import dataclass, field

@@ -79,8 +79,8 @@ def train_model(
 ) -> Trained:
     """Train a model by its recipe, from its checkpoint if there is one.
 
-    Interrupted by Ctrl-C it writes a checkpoint before the KeyboardInterrupt goes on; killed at any moment it loses at most
-    ``checkpoint_seconds`` of work. Either way the resumed run ends with the same weights.
+    Interrupted by Ctrl-C it writes a checkpoint before the KeyboardInterrupt goes on; killed at any moment it loses at
+    most ``checkpoint_seconds`` of work. Either way the resumed run ends with the same weights.
 
     Args:
         model: the network to train, changed in place.
@@ -135,14 +135,12 @@ class _Run:
         self.device = best_device()
         if self.device.type == "cuda":
             torch.backends.cudnn.deterministic = True
-        self.model = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
         if self.device.type == "cpu" and recipe.precision == "bfloat16":
             keep_depthwise_in_float32(self.model)
         self.recipe, self.train, self.validation, self.fingerprint = recipe, train, validation, fingerprint
         self.classes = model.head.out_features
-        self.loss = LesionLoss(
-            recipe.loss, sampled_prior(train.labels, self.classes, recipe.sampling), self.device
-        )
+        self.loss = LesionLoss(recipe.loss, sampled_prior(train.labels, self.classes, recipe.sampling), self.device)
         self.optimiser = _optimiser(self.model, recipe)
         shown = recipe.sampling.epoch_images or len(train)
         # A last batch of one image would break batch normalisation, so a remainder is left to the next epoch's shuffle.
@@ -150,9 +148,7 @@ class _Run:
         self.steps_per_epoch = shown // self.batch_size
         self.steps = self.steps_per_epoch * recipe.schedule.epochs
         self.step = 0
-        self.average = (
-            {name: value.clone() for name, value in self.model.state_dict().items()} if recipe.ema else {}
-        )
+        self.average = {name: value.clone() for name, value in self.model.state_dict().items()} if recipe.ema else {}
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] = {}
         self.best_score, self.stale, self.seconds = -1.0, 0, 0.0
@@ -193,9 +189,7 @@ class _Run:
         augmentation, (height, width) = self.recipe.augmentation, self.recipe.image.training
         rng = np.random.default_rng([self.recipe.seed, step, 3])
         images = [augment_image(self.train.images[int(i)], height, width, augmentation, rng) for i in chosen]
-        targets = torch.nn.functional.one_hot(
-            torch.from_numpy(self.train.labels[chosen]), self.classes
-        ).float()
+        targets = torch.nn.functional.one_hot(torch.from_numpy(self.train.labels[chosen]), self.classes).float()
         patient = None
         if self.train.patient is not None:
             patient = _hide_fields(self.train.patient[torch.from_numpy(chosen)], augmentation, rng)
@@ -282,9 +276,7 @@ class _Run:
         with torch.no_grad():
             state = self.model.state_dict()
             floats = [name for name, value in state.items() if value.is_floating_point()]
-            torch._foreach_lerp_(
-                [self.average[name] for name in floats], [state[name] for name in floats], 1 - decay
-            )
+            torch._foreach_lerp_([self.average[name] for name in floats], [state[name] for name in floats], 1 - decay)
             for name in state.keys() - set(floats):
                 self.average[name].copy_(state[name])
 
@@ -348,7 +340,7 @@ def _optimiser(model: LesionClassifier, recipe: Recipe) -> torch.optim.Optimizer
 
 
 def _hide_fields(codes: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Hide each field with the recipe's chance, and half as often all of a patient's at once: images come without any."""
+    """Hide each field with the recipe's chance, and half as often all of a patient's: many images come without any."""
     hidden = rng.random(codes.shape) < augmentation.drop_patient
     hidden |= rng.random((len(codes), 1)) < augmentation.drop_patient / 2
     return codes.masked_fill(torch.from_numpy(hidden), 0)
@@ -357,7 +349,7 @@ def _hide_fields(codes: Tensor, augmentation: Augmentation, rng: np.random.Gener
 def _mixup(
     images: Tensor, targets: Tensor, patient: Tensor | None, beta: float
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    share = float(torch.distributions.Beta(beta, beta).sample())  # type: ignore[no-untyped-call]
+    share = float(torch.distributions.Beta(beta, beta).sample())
     other = torch.randperm(len(images))
     images = images.lerp(images[other], 1 - share)
     targets = targets.lerp(targets[other], 1 - share)

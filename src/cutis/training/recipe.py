@@ -51,8 +51,8 @@ class Loss(_Part):
     focal_gamma: float = Field(2.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     logit_adjustment: float = Field(1.0, ge=0)
-    """τ of the logit-adjusted loss (Menon 2020, arXiv:2007.07314): logits + τ · log prior. 1 makes the bare logits those of a
-    balanced problem, which is what balanced accuracy asks for."""
+    """τ of the logit-adjusted loss (Menon 2020, arXiv:2007.07314): logits + τ · log prior. 1 makes the bare logits
+    those of a balanced problem, which is what balanced accuracy asks for."""
     class_weight_power: float = Field(0.0, ge=0, le=1)
     """Classes are weighted by frequency to the power of minus this; 1 is inverse frequency."""
 
@@ -61,7 +61,7 @@ class Sampling(_Part):
     """Which images an epoch shows."""
 
     balance: float = Field(0.0, ge=0, le=1)
-    """Images are drawn with probability ∝ (their class's frequency)^−balance; 0 shows each once, 1 draws classes evenly."""
+    """Images are drawn with probability ∝ (class frequency)^−balance; 0 shows each once, 1 draws classes evenly."""
     epoch_images: int | None = Field(None, ge=1)
     """Images an epoch; None for as many as there are."""
 
@@ -109,7 +109,7 @@ class Recipe(_Part):
     """Decay a step of the exponential moving average of the weights that is kept; 0 for none."""
     precision: Literal["float32", "bfloat16"] = "float32"
     views: Literal[1, 2, 4] = 1
-    """Test-time views an image, averaged: 1 as it is, 2 with its mirror image, 4 with both mirrors and the half-turn."""
+    """Test-time views, averaged: 1 as it is, 2 with its mirror image, 4 with both mirrors and the half-turn."""
     validation: float = Field(0.1, gt=0, lt=0.5)
     """Share of the lesions set aside for validation where the manifest has no ``val`` subset."""
     seed: int = Field(0, ge=0)
@@ -148,14 +148,10 @@ def load_recipe(name_or_file: str | Path, overrides: list[str] | None = None) ->
     if where.endswith(".toml"):
         path = Path(where)
         if not path.is_file():
-            raise RecipeError(
-                "does not exist", where=where, fix=f"Name a file, or one of {', '.join(recipe_names())}."
-            )
+            raise RecipeError("does not exist", where=where, fix=f"Name a file, or one of {', '.join(recipe_names())}.")
         text = path.read_text(encoding="utf-8", errors="replace")
     elif where in recipe_names():
-        text = (
-            resources.files("cutis.training").joinpath("recipes", f"{where}.toml").read_text(encoding="utf-8")
-        )
+        text = resources.files("cutis.training").joinpath("recipes", f"{where}.toml").read_text(encoding="utf-8")
     else:
         raise RecipeError(
             f"no recipe is called '{where}'", fix=f"Use one of {', '.join(recipe_names())}, or a .toml file."
@@ -189,9 +185,7 @@ def parse_recipe(fields: dict[str, Any], where: str = "recipe") -> Recipe:
 def _override(fields: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise RecipeError(
-            f"--set takes key=value, not '{override}'", fix="Write for example --set schedule.epochs=5."
-        )
+        raise RecipeError(f"--set takes key=value, not '{override}'", fix="Write for example --set schedule.epochs=5.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -200,7 +194,5 @@ def _override(fields: dict[str, Any], override: str) -> None:
     for section in sections:
         fields = fields.setdefault(section, {})
         if not isinstance(fields, dict):
-            raise RecipeError(
-                f"--set {key}: '{section}' is a value, not a section", fix="See docs/training.md."
-            )
+            raise RecipeError(f"--set {key}: '{section}' is a value, not a section", fix="See docs/training.md.")
     fields[last] = value

@@ -1,4 +1,4 @@
-"""Which images each epoch shows, and in what order: a function of seed and epoch alone, so that a run can be resumed."""
+"""Which images each epoch shows, in what order: a function of seed and epoch alone, so that a run can be resumed."""
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,7 @@ def sampled_prior(labels: Labels, classes: int, sampling: Sampling) -> npt.NDArr
     return np.asarray(weights / weights.sum())
 
 
-def epoch_order(
-    labels: Labels, classes: int, sampling: Sampling, seed: int, epoch: int
-) -> npt.NDArray[np.int64]:
+def epoch_order(labels: Labels, classes: int, sampling: Sampling, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     """The indices that epoch ``epoch`` shows, in order.
 
     Without balance every image comes once (or, with ``epoch_images``, the epochs together go round all images before
@@ -62,8 +60,6 @@ def epoch_order(
 def _turns(pool: Labels, start: int, count: int, seed: list[int]) -> Labels:
     """Places ``start`` to ``start + count`` of an endless row of shuffles of ``pool``."""
     rounds = range(start // len(pool), (start + count - 1) // len(pool) + 1)
-    row = np.concatenate(
-        [np.random.default_rng([*seed, each, 2]).permutation(pool) for each in rounds] or [pool[:0]]
-    )
-    skip = start - rounds.start * len(pool) if len(rounds) else 0
+    row = np.concatenate([np.random.default_rng([*seed, each, 2]).permutation(pool) for each in rounds] or [pool[:0]])
+    skip = start - rounds.start * len(pool) if rounds else 0
     return np.asarray(row[skip : skip + count])

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,9 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from cutis.data import DecodedImages, check_split, decode_images, image_paths, split, write_table
+from cutis.data import DecodedImages, check_split, decode_images, image_paths, split
 from cutis.errors import ManifestError, listed
-from cutis.evaluation import Evaluation, Predictions, evaluate, write_predictions
-from cutis.files import replacing_folder
+from cutis.evaluation import Predictions, evaluate, write_predictions
 from cutis.models import (
     Bundle,
     Calibration,
@@ -27,8 +26,12 @@ from cutis.models import (
     check_bundle_target,
     find_weights,
     keep_memory,
+    load_bundle,
+    model_card,
+    model_facts,
     patient_codes,
     predict_logits,
+    predict_manifest,
     save_bundle,
 )
 from cutis.taxonomy import ClassSet, class_set, source_classes
@@ -68,9 +71,8 @@ def train(
 ) -> Bundle:
     """Train a classifier and write its bundle.
 
-    Trains on the manifest's ``train`` rows and measures each epoch on its ``val`` rows; ``test`` and ``excluded`` rows are never
-    looked at. Without a ``val`` subset, ``recipe.validation`` of the groups is set aside. Rows whose diagnosis is in no class
-    of the recipe are left out.
+    Trains on the manifest's ``train`` rows and measures each epoch on its ``val`` rows; ``test`` and ``excluded`` rows
+    are never looked at. Without a ``val`` subset, ``recipe.validation`` of the groups is set aside.
 
     Args:
         manifest: as :func:`cutis.data.read_manifest` returns it.
@@ -86,7 +88,7 @@ def train(
 
     Raises:
         SplitError: one lesion, patient or group stands on both sides of the split.
-        ManifestError: a subset or class is empty.
+        ManifestError: a subset or class is empty, or a diagnosis is in no class of the recipe.
         ImageError: unreadable images, all named, before any training.
         RecipeError, WeightsError: the recipe cannot be followed.
     """
@@ -122,7 +124,8 @@ def train_folds(
 ) -> Predictions:
     """Cross-validate: train one bundle a fold, and predict each image with the one that has not seen its group.
 
-    Writes ``FOLDER/fold0`` … (bundles) and ``FOLDER/predictions.parquet`` (out of fold). With ``resume``, finished folds are kept.
+    Writes ``FOLDER/fold0`` … (bundles) and ``FOLDER/predictions.parquet`` (out of fold). With ``resume``, finished
+    folds are kept.
 
     Args:
         manifest: with a ``fold`` column made by ``cutis split --folds``.
@@ -137,15 +140,11 @@ def train_folds(
     Raises:
         As :func:`train`; ManifestError when there are no folds.
     """
-    from cutis.models import load_bundle, predict_manifest  # noqa: PLC0415 - heavy, and only this verb predicts
-
     folder = Path(folder)
     used = manifest.filter(pl.col("fold").is_not_null())
     folds = sorted(used["fold"].unique().to_list())
     if len(folds) < 2:
-        raise ManifestError(
-            "the manifest has no folds", fix="Make them with `cutis split M --folds 5 -o M2`."
-        )
+        raise ManifestError("the manifest has no folds", fix="Make them with `cutis split M --folds 5 -o M2`.")
     check_split(used)
     parts = []
     for fold in folds:
@@ -189,34 +188,24 @@ def _with_validation(manifest: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     subsets = set(manifest["subset"].drop_nulls())
     if "val" in subsets:
         if "train" not in subsets:
-            raise ManifestError(
-                "the manifest has a val subset but no train", fix="Make both with `cutis split`."
-            )
+            raise ManifestError("the manifest has a val subset but no train", fix="Make both with `cutis split`.")
         return manifest
     if "train" in subsets:
         rest = manifest.filter(pl.col("subset") != "train")
         manifest = manifest.filter(pl.col("subset") == "train")
     elif subsets:
-        raise ManifestError(
-            f"the manifest has subsets ({listed(sorted(subsets))}) but no train", fix="Name one train."
-        )
+        raise ManifestError(f"the manifest has subsets ({listed(sorted(subsets))}) but no train", fix="Name one train.")
     else:
         rest = manifest.clear()
-    by = [
-        each for each in ("group", "lesion_id", "patient_id") if manifest[each].null_count() < len(manifest)
-    ]
+    by = [each for each in ("group", "lesion_id", "patient_id") if manifest[each].null_count() < len(manifest)]
     share = recipe.validation
-    divided = split(
-        manifest, by=by or ["image_id"], subsets={"train": 1 - share, "val": share}, seed=recipe.seed
-    )
+    divided = split(manifest, by=by or ["image_id"], subsets={"train": 1 - share, "val": share}, seed=recipe.seed)
     return pl.concat([divided, rest], how="vertical_relaxed")
 
 
 def _training_set(used: pl.DataFrame, recipe: Recipe, decoding: Callable[[int], None] | None) -> TrainingSet:
     classes = (
-        source_classes(used["source_diagnosis"].to_list())
-        if recipe.classes == "source"
-        else class_set(recipe.classes)
+        source_classes(used["source_diagnosis"].to_list()) if recipe.classes == "source" else class_set(recipe.classes)
     )
     words = used["source_diagnosis"].to_list()
     if recipe.classes == "source":
@@ -353,7 +342,7 @@ def _finish(
         evaluation=evaluation.model_dump(mode="json") if evaluation else {},
         about={"name": recipe.name, **facts, **about},
     )
-    return bundle
+    return replace(bundle, card=model_card(model_facts(bundle)))
 
 
 def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> Calibration:

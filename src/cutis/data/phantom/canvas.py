@@ -51,9 +51,7 @@ class Canvas:
         stretch = np.sqrt(shape.elongation)
         distance, angle = cv2.cartToPolar(self.x / np.float32(stretch), self.y * np.float32(stretch))
         outline = _outline(shape.irregularity, rng)
-        reach = outline[
-            np.minimum((angle * (_OUTLINE_STEPS / (2 * np.pi))).astype(np.int32), _OUTLINE_STEPS - 1)
-        ]
+        reach = outline[np.minimum((angle * (_OUTLINE_STEPS / (2 * np.pi))).astype(np.int32), _OUTLINE_STEPS - 1)]
         coast = 0.03 + 0.1 * shape.irregularity
         self.depth: Plane = reach - distance + np.float32(coast) * self.noise(rng, 7, octaves=2)
         # The lesion ends before its canvas does, whatever the noise.
@@ -151,9 +149,7 @@ class Canvas:
             long = max(radius * self.radius, 0.6)
             centre = (round(column * 2**_SUBPIXEL_BITS), round(row * 2**_SUBPIXEL_BITS))
             axes = (round(long * 2**_SUBPIXEL_BITS), round(max(long * short, 0.6) * 2**_SUBPIXEL_BITS))
-            cv2.ellipse(
-                plane, centre, axes, float(degrees), 0, 360, 255, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS
-            )
+            cv2.ellipse(plane, centre, axes, float(degrees), 0, 360, 255, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
         return self._softened(plane, softness)
 
     def lines(self, paths: Sequence[Points], widths: Sequence[float], *, softness: float = 0.012) -> Plane:

@@ -113,9 +113,7 @@ def _check(
         raise CutisError(f"size is {size[0]} × {size[1]}", fix="Use 48 pixels or more each way.")
     if not 0 <= clinical_fraction <= 1:
         raise CutisError(f"clinical_fraction is {clinical_fraction}", fix="Use a number from 0 to 1.")
-    others = (
-        sorted(each.name for each in folder.iterdir() if each.name not in _FILES) if folder.is_dir() else []
-    )
+    others = sorted(each.name for each in folder.iterdir() if each.name not in _FILES) if folder.is_dir() else []
     if others:
         raise CutisError(
             f"holds other files ({listed(others, 3)}), which phantoms would replace",
@@ -133,9 +131,7 @@ class _Picture:
     mask: NDArray[np.uint8]
 
 
-def _pictures(
-    cases: list[PhantomCase], copies: list[PhantomCopy], size: tuple[int, int]
-) -> Iterator[_Picture]:
+def _pictures(cases: list[PhantomCase], copies: list[PhantomCopy], size: tuple[int, int]) -> Iterator[_Picture]:
     copied = {each.of for each in copies}
     originals: dict[tuple[int, int], _Picture] = {}
     number = 0
@@ -145,18 +141,14 @@ def _pictures(
             number += 1
             drawn = draw_painted(painted, case.lesion.diameter_mm, view, size)
             jpeg = _jpeg(drawn.image, _JPEG_QUALITY)
-            picture = _Picture(
-                _image_id(number), _row(case, view_index), _truth(case, view), jpeg, drawn.mask
-            )
+            picture = _Picture(_image_id(number), _row(case, view_index), _truth(case, view), jpeg, drawn.mask)
             if (index, view_index) in copied:
                 originals[index, view_index] = picture
             yield picture
     for copy in copies:
         number += 1
         original = originals[copy.of]
-        image = cv2.cvtColor(
-            cv2.imdecode(np.frombuffer(original.jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
-        )
+        image = cv2.cvtColor(cv2.imdecode(np.frombuffer(original.jpeg, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
         brightened = np.clip(_cropped(image, copy, cv2.INTER_LINEAR) * np.float32(copy.brightness), 0, 255)
         truth = {
             **_truth(copy.case, copy.case.views[0]),
@@ -176,9 +168,7 @@ def _image_id(number: int) -> str:
 def _cropped(plane: NDArray[np.uint8], copy: PhantomCopy, interpolation: int) -> NDArray[np.uint8]:
     height, width = plane.shape[:2]
     left, top, kept = copy.crop
-    part = plane[
-        round(top * height) : round((top + kept) * height), round(left * width) : round((left + kept) * width)
-    ]
+    part = plane[round(top * height) : round((top + kept) * height), round(left * width) : round((left + kept) * width)]
     whole: NDArray[np.uint8] = cv2.resize(part, (width, height), interpolation=interpolation)
     return np.ascontiguousarray(whole[:, ::-1]) if copy.mirrored else whole
 

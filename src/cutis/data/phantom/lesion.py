@@ -146,9 +146,7 @@ def phantom_lesion(diagnosis: str, seed: int) -> PhantomLesion:
         CutisError: there are no phantoms of this diagnosis.
     """
     if diagnosis not in APPEARANCES:
-        raise CutisError(
-            f"there are no phantoms of '{diagnosis}'", fix=f"Use one of {', '.join(APPEARANCES)}."
-        )
+        raise CutisError(f"there are no phantoms of '{diagnosis}'", fix=f"Use one of {', '.join(APPEARANCES)}.")
     look = APPEARANCES[diagnosis]
     rng = np.random.default_rng((seed, crc32(diagnosis.encode())))
     shade = rng.uniform()
@@ -213,9 +211,7 @@ def _paint_body(canvas: Canvas, lesion: PhantomLesion) -> None:
     if lesion.diagnosis == "bkl":  # stuck on, with a waxy shine
         canvas.cover(canvas.inside * np.float32(0.14), (0.72, 0.58, 0.38))
     elif lesion.diagnosis == "bcc":  # a pearly, shiny ground
-        canvas.cover(
-            canvas.inside * ramp(canvas.noise(rng, 4), -0.2, 1.6) * np.float32(0.3), (1.0, 0.90, 0.92)
-        )
+        canvas.cover(canvas.inside * ramp(canvas.noise(rng, 4), -0.2, 1.6) * np.float32(0.3), (1.0, 0.90, 0.92))
 
 
 def _where(amount: Plane) -> NDArray[np.uint8]:

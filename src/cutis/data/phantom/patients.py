@@ -135,9 +135,7 @@ def _diagnoses(lesions: int, floor: int) -> list[str]:
     free = lesions - floor * len(roots)
     exact = {name: free * root / sum(roots.values()) for name, root in roots.items()}
     counts = {name: floor + int(value) for name, value in exact.items()}
-    for name in sorted(exact, key=lambda each: exact[each] % 1, reverse=True)[
-        : lesions - sum(counts.values())
-    ]:
+    for name in sorted(exact, key=lambda each: exact[each] % 1, reverse=True)[: lesions - sum(counts.values())]:
         counts[name] += 1
     return [name for name, count in counts.items() for _ in range(count)]
 
@@ -181,13 +179,9 @@ def _case(
     views = []
     for index in range(int(rng.choice(_MOST_VIEWS, p=[0.45, 0.35, 0.20])) + 1):
         if index:  # the same day, or at a follow-up
-            later = (
-                timedelta(minutes=2) if rng.random() < 0.65 else timedelta(days=int(rng.integers(80, 200)))
-            )
+            later = timedelta(minutes=2) if rng.random() < 0.65 else timedelta(days=int(rng.integers(80, 200)))
             taken.append(taken[-1] + later)
-        views.append(
-            phantom_view(patient.ita, seeds[index + 1], clinical=bool(rng.random() < clinical_fraction))
-        )
+        views.append(phantom_view(patient.ita, seeds[index + 1], clinical=bool(rng.random() < clinical_fraction)))
     record: dict[str, str | int | None] = {
         "source": SOURCE,
         "diagnosis": APPEARANCES[diagnosis].diagnosis,

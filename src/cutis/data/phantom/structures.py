@@ -65,9 +65,7 @@ def _streaks(canvas: Canvas, rng: np.random.Generator, strength: float) -> Plane
         lean = sideways * rng.normal(0, 0.6)
         tip = outward * min(rim + rng.uniform(0.14, 0.26), 1.66) + lean
         foot = outward * (rim - rng.uniform(0.15, 0.3))
-        spikes.append(
-            np.array([foot - sideways, foot + sideways, tip + sideways * 0.12, tip - sideways * 0.12])
-        )
+        spikes.append(np.array([foot - sideways, foot + sideways, tip + sideways * 0.12, tip - sideways * 0.12]))
     drawn: Plane = canvas.polygons(spikes, softness=0.025) * np.float32(0.35 + 0.55 * strength)
     canvas.absorb(drawn, (0.26, 0.18, 0.15))
     return drawn
@@ -167,11 +165,7 @@ def _milia_like_cysts(canvas: Canvas, rng: np.random.Generator, strength: float)
     """Small round white-yellow spots that shine like stars in a cloud."""
     places = canvas.points(rng, int(rng.integers(7, 20)), apart=0.15, depth=0.12)
     size = rng.uniform(0.03, 0.06, len(places))
-    glow = (
-        canvas.blobs(places, 1.5 * size, softness=0.035)
-        * canvas.inside
-        * np.float32(0.4 * (0.5 + 0.5 * strength))
-    )
+    glow = canvas.blobs(places, 1.5 * size, softness=0.035) * canvas.inside * np.float32(0.4 * (0.5 + 0.5 * strength))
     canvas.cover(glow, (0.96, 0.90, 0.74))
     core = canvas.blobs(places, size, softness=0.015) * canvas.inside * np.float32(0.55 + 0.45 * strength)
     canvas.cover(core, (1.0, 0.97, 0.86))
@@ -184,17 +178,9 @@ def _comedo_like_openings(canvas: Canvas, rng: np.random.Generator, strength: fl
     places = canvas.points(rng, int(rng.integers(6, 15)), apart=0.21, depth=0.15)
     size = rng.uniform(0.045, 0.1, len(places))
     form = {"roundness": rng.uniform(0.6, 1, len(places)), "turn": rng.uniform(0, 180, len(places))}
-    wall = (
-        canvas.blobs(places, size + 0.035, softness=0.02, **form)
-        * canvas.inside
-        * np.float32(0.25 + 0.2 * strength)
-    )
+    wall = canvas.blobs(places, size + 0.035, softness=0.02, **form) * canvas.inside * np.float32(0.25 + 0.2 * strength)
     canvas.cover(wall, (0.78, 0.64, 0.46))
-    plug = (
-        canvas.blobs(places, size, softness=0.012, **form)
-        * canvas.inside
-        * np.float32(0.65 + 0.35 * strength)
-    )
+    plug = canvas.blobs(places, size, softness=0.012, **form) * canvas.inside * np.float32(0.65 + 0.35 * strength)
     canvas.cover(plug, (0.20, 0.13, 0.08))
     drawn: Plane = np.maximum(wall, plug)
     return drawn
@@ -226,13 +212,9 @@ def _strawberry_pattern(canvas: Canvas, rng: np.random.Generator, strength: floa
     _, _, centres = canvas.cells(canvas.generator("follicles"), 0.24, 0.45)
     places = centres[(canvas.depth_at(centres) > 0.1) & (rng.random(len(centres)) < 0.85)]
     size = rng.uniform(0.75, 1.2, len(places))
-    halo = (
-        canvas.blobs(places, 0.07 * size, softness=0.03) * canvas.inside * np.float32(0.3 + 0.45 * strength)
-    )
+    halo = canvas.blobs(places, 0.07 * size, softness=0.03) * canvas.inside * np.float32(0.3 + 0.45 * strength)
     canvas.cover(halo, (0.97, 0.86, 0.80))
-    plug = (
-        canvas.blobs(places, 0.032 * size, softness=0.015) * canvas.inside * np.float32(0.4 + 0.5 * strength)
-    )
+    plug = canvas.blobs(places, 0.032 * size, softness=0.015) * canvas.inside * np.float32(0.4 + 0.5 * strength)
     canvas.cover(plug, (0.82, 0.63, 0.36))
     drawn: Plane = np.maximum(halo, plug)
     return drawn
@@ -278,9 +260,7 @@ def _lacunae(canvas: Canvas, rng: np.random.Generator, strength: float) -> Plane
         [(0.66, 0.08, 0.15), (0.50, 0.05, 0.20), (0.36, 0.10, 0.34), (0.22, 0.11, 0.36), (0.16, 0.05, 0.12)]
     )
     weights = rng.dirichlet([2.5, 2.0, 1.2, 0.8, 0.4])
-    blood = palette[rng.choice(len(palette), len(centres), p=weights)] + rng.normal(
-        0, 0.02, (len(centres), 3)
-    )
+    blood = palette[rng.choice(len(palette), len(centres), p=weights)] + rng.normal(0, 0.02, (len(centres), 3))
     colour: NDArray[np.float32] = np.clip(blood, 0, 1).astype(np.float32)[cell]
     canvas.cover(drawn, colour)
     return drawn

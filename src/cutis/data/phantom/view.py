@@ -113,9 +113,7 @@ def phantom_view(ita: float, seed: int, *, clinical: bool = False) -> PhantomVie
     )
 
 
-def draw_phantom(
-    lesion: PhantomLesion, view: PhantomView, size: tuple[int, int] = (150, 200)
-) -> PhantomImage:
+def draw_phantom(lesion: PhantomLesion, view: PhantomView, size: tuple[int, int] = (150, 200)) -> PhantomImage:
     """Photograph a phantom lesion.
 
     Args:
@@ -131,9 +129,7 @@ def canvas_radius(size: tuple[int, int]) -> int:
     return max(24, round(0.4 * size[0]))
 
 
-def draw_painted(
-    painted: Painted, diameter_mm: float, view: PhantomView, size: tuple[int, int]
-) -> PhantomImage:
+def draw_painted(painted: Painted, diameter_mm: float, view: PhantomView, size: tuple[int, int]) -> PhantomImage:
     """As :func:`draw_phantom`, from a painted lesion: paint once, photograph often."""
     height, width = size
     rng = np.random.default_rng((view.seed, 2))
@@ -195,16 +191,12 @@ def _skin(view: PhantomView, size: tuple[int, int], rng: np.random.Generator) ->
     texture = 0.018 * smooth_noise(rng, size, 28, octaves=2)
     if clinical:  # at a distance the furrows show as a fine relief lit from one side
         relief = smooth_noise(rng, size, 40, octaves=2)
-        texture = texture + 0.035 * cv2.filter2D(
-            relief, -1, np.array([[-1, 0, 0], [0, 0, 0], [0, 0, 1]], np.float32)
-        )
+        texture = texture + 0.035 * cv2.filter2D(relief, -1, np.array([[-1, 0, 0], [0, 0, 0], [0, 0, 1]], np.float32))
     else:
         furrow = np.abs(smooth_noise(rng, size, 14, octaves=1))
         texture = texture - 0.03 * np.clip(0.25 - furrow, 0, 1) / 0.25
     red = np.float32(0.02) * mottled
-    tone = np.stack([1 + texture + red * 0.3, 1 + texture - red, 1 + texture - red], axis=-1).astype(
-        np.float32
-    )
+    tone = np.stack([1 + texture + red * 0.3, 1 + texture - red, 1 + texture - red], axis=-1).astype(np.float32)
     tone /= np.median(tone.reshape(-1, 3)[:: max(1, height // 50)], axis=0)
     skin: NDArray[np.float32] = tone * skin_colour(view.ita, view.redness)
     return skin
@@ -238,9 +230,7 @@ def _warp(
     return warped
 
 
-def _warp_mask(
-    mask: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]
-) -> NDArray[np.uint8]:
+def _warp_mask(mask: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
     soft = cv2.warpAffine(mask, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR, borderValue=0)
     hard: NDArray[np.uint8] = (soft > 127).astype(np.uint8) * np.uint8(255)
     return hard
@@ -249,9 +239,7 @@ def _warp_mask(
 def _light(view: PhantomView, size: tuple[int, int]) -> Plane:
     height, width = size
     angle = np.deg2rad(view.gradient_angle)
-    along = np.linspace(-1, 1, width)[None] * np.cos(angle) + np.linspace(-1, 1, height)[:, None] * np.sin(
-        angle
-    )
+    along = np.linspace(-1, 1, width)[None] * np.cos(angle) + np.linspace(-1, 1, height)[:, None] * np.sin(angle)
     light: Plane = (view.exposure * (1 + 0.5 * view.gradient * along / 1.2)).astype(np.float32)
     return light
 
@@ -269,24 +257,18 @@ def _hairs(picture: NDArray[np.float32], view: PhantomView, rng: np.random.Gener
         middle = rng.uniform(-0.05, 1.05, 2) * (width, height)
         bend = np.array([-along[1], along[0]]) * rng.normal(0, 0.35)
         curve = (
-            (1 - step) ** 2 * (middle - along)
-            + 2 * step * (1 - step) * (middle + bend)
-            + step**2 * (middle + along)
+            (1 - step) ** 2 * (middle - along) + 2 * step * (1 - step) * (middle + bend) + step**2 * (middle + along)
         )
         thick = max(1, round(height / 150 * rng.uniform(0.6, 1.7)))
         strength = int(rng.integers(150, 256))
         cv2.polylines(plane, [np.round(curve * 16).astype(np.int32)], False, strength, thick, cv2.LINE_AA, 4)
-    cover = (
-        plane.astype(np.float32)[..., None] / np.float32(255) * np.float32(0.6 if view.light_hair else 0.85)
-    )
+    cover = plane.astype(np.float32)[..., None] / np.float32(255) * np.float32(0.6 if view.light_hair else 0.85)
     colour = np.array((0.93, 0.88, 0.78) if view.light_hair else (0.13, 0.09, 0.07), np.float32)
     hairy: NDArray[np.float32] = picture * (1 - cover) + cover * colour
     return hairy
 
 
-def _bubbles(
-    picture: NDArray[np.float32], view: PhantomView, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def _bubbles(picture: NDArray[np.float32], view: PhantomView, rng: np.random.Generator) -> NDArray[np.float32]:
     """Bubbles in the gel: a bright ring, a darker one within, and the lamp's glint."""
     if not view.bubbles:
         return picture
@@ -318,9 +300,7 @@ def _ruler(picture: NDArray[np.float32], pixels_per_mm: float) -> NDArray[np.flo
         cv2.line(ink, (column, height - 1), (column, top), 255, max(1, height // 150), cv2.LINE_AA)
         if fifth:
             place = (column + 2, height - 1 - round(height * 0.035))
-            cv2.putText(
-                ink, str(millimetre), place, cv2.FONT_HERSHEY_PLAIN, height / 230, 255, 1, cv2.LINE_AA
-            )
+            cv2.putText(ink, str(millimetre), place, cv2.FONT_HERSHEY_PLAIN, height / 230, 255, 1, cv2.LINE_AA)
     ruled: NDArray[np.float32] = picture * (1 - ink.astype(np.float32)[..., None] * np.float32(0.85 / 255))
     return ruled
 

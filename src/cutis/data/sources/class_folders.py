@@ -39,21 +39,13 @@ def read(root: Path) -> Imported:
         )
     frame = pl.DataFrame(
         [_row(each, root, depth) for each in sorted_in],
-        schema=dict.fromkeys(
-            ("image_id", "image_path", "diagnosis", "source_diagnosis", "subset"), pl.String
-        ),
+        schema=dict.fromkeys(("image_id", "image_path", "diagnosis", "source_diagnosis", "subset"), pl.String),
         orient="row",
     )
     _no_twins(frame)
     loose = [each.name for each in files if len(each.relative_to(root).parts) <= depth + 1]
-    words = dict.fromkeys(
-        (each for each in frame["source_diagnosis"] if folded(each) in isic_diagnoses()), ""
-    )
-    notes = (
-        [f"{len(loose):,} images lie outside the class folders and are left out: {listed(loose)}"]
-        if loose
-        else []
-    )
+    words = dict.fromkeys((each for each in frame["source_diagnosis"] if folded(each) in isic_diagnoses()), "")
+    notes = [f"{len(loose):,} images lie outside the class folders and are left out: {listed(loose)}"] if loose else []
     notes += unmapped_note(frame, "source_diagnosis", "class folders", "source_diagnosis", words)
     return Imported(frame, tuple(notes))
 

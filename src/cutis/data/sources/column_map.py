@@ -38,9 +38,7 @@ def read(path: Path, map: Mapping[str, str] | None = None, images: str | Path | 
             files hold one image.
     """
     if path.is_dir():
-        raise ManifestError(
-            "is a folder", where=str(path), fix="Name the table itself, e.g. photos/labels.csv."
-        )
+        raise ManifestError("is a folder", where=str(path), fix="Name the table itself, e.g. photos/labels.csv.")
     rows, notes = _renamed(read_rows(path), dict(map or {}), path)
     if "image_id" not in rows.columns and "image_path" in rows.columns:
         rows = rows.with_columns(pl.col("image_path").alias("image_id"))
@@ -53,12 +51,8 @@ def read(path: Path, map: Mapping[str, str] | None = None, images: str | Path | 
     need_ids(rows, "image_id", path)
     folder = Path(images).resolve() if images else path.parent
     if not folder.is_dir():
-        raise ManifestError(
-            "is not a folder", where=str(folder), fix="Name the folder that holds the images."
-        )
-    files = (
-        rows["image_path"].fill_null(rows["image_id"]) if "image_path" in rows.columns else rows["image_id"]
-    )
+        raise ManifestError("is not a folder", where=str(folder), fix="Name the folder that holds the images.")
+    files = rows["image_path"].fill_null(rows["image_id"]) if "image_path" in rows.columns else rows["image_id"]
     frame = rows.with_columns(
         pl.Series("image_path", _located(files.to_list(), folder), dtype=pl.String),
         pl.col("image_id").map_elements(without_image_suffix, return_dtype=pl.String),
@@ -66,14 +60,8 @@ def read(path: Path, map: Mapping[str, str] | None = None, images: str | Path | 
     need_ids(frame, "image_id", path)
     absent = frame.filter(pl.col("image_path").is_null())["image_id"].to_list()
     if absent:
-        told = (
-            "labels only: no image file found for any"
-            if len(absent) == len(frame)
-            else "no image file found for"
-        )
-        notes.append(
-            f"{told} {len(absent):,} of {len(frame):,} rows, image_path is missing there: {listed(absent)}"
-        )
+        told = "labels only: no image file found for any" if len(absent) == len(frame) else "no image file found for"
+        notes.append(f"{told} {len(absent):,} of {len(frame):,} rows, image_path is missing there: {listed(absent)}")
     frame, more = _isic_values(frame)
     return Imported(frame, (*notes, *more))
 
@@ -96,9 +84,7 @@ def _renamed(rows: pl.DataFrame, columns: dict[str, str], path: Path) -> tuple[p
     aside = [to for to, origin in columns.items() if to in rows.columns and to != origin]
     if aside:
         rows = rows.rename({each: f"original_{each}" for each in aside})
-        notes.append(
-            f"the table's own columns {listed(aside)} are kept as original_…: --map fills these anew"
-        )
+        notes.append(f"the table's own columns {listed(aside)} are kept as original_…: --map fills these anew")
     sources = {to: f"original_{origin}" if origin in aside else origin for to, origin in columns.items()}
     rows = rows.with_columns(pl.col(origin).alias(to) for to, origin in sources.items())
     return rows.drop(
@@ -124,9 +110,7 @@ def _isic_values(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     if "diagnosis" in frame.columns:
         if "source_diagnosis" not in frame.columns:
             frame = frame.with_columns(pl.col("diagnosis").alias("source_diagnosis"))
-        known = {
-            each: "" for each in frame["diagnosis"].drop_nulls().unique() if folded(each) in isic_diagnoses()
-        }
+        known = {each: "" for each in frame["diagnosis"].drop_nulls().unique() if folded(each) in isic_diagnoses()}
         notes += unmapped_note(frame, "diagnosis", "diagnoses", "source_diagnosis", known)
         frame = frame.with_columns(pl.col("diagnosis").map_elements(isic_diagnosis, return_dtype=pl.String))
     if "sex" in frame.columns:

@@ -69,8 +69,7 @@ class DataFolder:
         return [
             each
             for each in self.files
-            if each.suffix.lower() in TABLE_SUFFIXES
-            or (not each.suffix and each.name.lower().endswith("metadata"))
+            if each.suffix.lower() in TABLE_SUFFIXES or (not each.suffix and each.name.lower().endswith("metadata"))
         ]
 
     def images(self) -> "ImageFiles":
@@ -187,9 +186,7 @@ def images_notes(frame: pl.DataFrame, images: ImageFiles, known: Iterable[str] =
     notes = []
     absent = frame.filter(pl.col("image_path").is_null())["image_id"].to_list()
     if len(absent) == len(frame):
-        notes.append(
-            f"labels only: no image file found for any of the {len(frame):,} rows, image_path is missing"
-        )
+        notes.append(f"labels only: no image file found for any of the {len(frame):,} rows, image_path is missing")
     elif absent:
         notes.append(
             f"{len(frame) - len(absent):,} of {len(frame):,} rows have an image file; "

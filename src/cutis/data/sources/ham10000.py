@@ -57,9 +57,7 @@ def read(root: Path) -> Imported:
         mapped("localization", HAM_SITES).alias("anatom_site"),
         pl.col("localization").alias("source_anatom_site"),
         pl.lit("dermoscopic").alias("image_type"),
-        *[
-            each for each in rows.columns if each not in COLUMNS
-        ],  # later editions tell the clinic in `dataset`
+        *[each for each in rows.columns if each not in COLUMNS],  # later editions tell the clinic in `dataset`
     )
     without_mask = frame["mask_path"].null_count()
     notes = [

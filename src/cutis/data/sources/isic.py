@@ -84,9 +84,7 @@ def _read_2018(folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, li
     labels = _one_hot(tables, ISIC_2018_DIAGNOSES)
     groupings = folder.tables("image", "lesion_id")
     if not groupings:
-        return labels, [
-            "no *LesionGroupings*.csv found: lesion_id is missing, so a split cannot keep lesions together"
-        ]
+        return labels, ["no *LesionGroupings*.csv found: lesion_id is missing, so a split cannot keep lesions together"]
     rows = pl.concat([read_rows(each) for each in groupings], how="diagonal")
     need_ids(rows, "image", groupings[0])
     # Written "diagnosis confirm type" in the challenge's file and with underscores in copies of it.
@@ -98,11 +96,7 @@ def _read_2018(folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, li
 def _read_2019(folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, list[str]]:
     labels = _one_hot(tables, ISIC_2019_DIAGNOSES, unknown="UNK")
     unknown = labels.filter(pl.col("source_diagnosis") == "UNK")
-    notes = (
-        [f"{len(unknown):,} rows are UNK (none of the eight classes): diagnosis is missing"]
-        if len(unknown)
-        else []
-    )
+    notes = [f"{len(unknown):,} rows are UNK (none of the eight classes): diagnosis is missing"] if len(unknown) else []
     metadata = folder.tables(*_METADATA_2019)
     if not metadata:
         return labels, [*notes, "no *_Metadata.csv found: age, sex, site and lesion_id are missing"]
@@ -118,9 +112,7 @@ def _read_2019(folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, li
         pl.col("anatom_site_general").alias("source_anatom_site"),
     )
     notes += age_zero_notes(joined, "age_approx")
-    notes += unmapped_note(
-        joined, "anatom_site_general", "anatomical sites", "source_anatom_site", ISIC_SITES
-    )
+    notes += unmapped_note(joined, "anatom_site_general", "anatomical sites", "source_anatom_site", ISIC_SITES)
     return frame, notes
 
 
@@ -128,9 +120,7 @@ def _read_2020(_folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, l
     rows = pl.concat([read_rows(each, COLUMNS[2020]) for each in tables], how="diagonal")
     need_ids(rows, "image_name", tables[0])
     optional = ("patient_id", "lesion_id", "sex", "age_approx", "anatom_site_general_challenge", "diagnosis")
-    rows = rows.with_columns(
-        pl.lit(None, dtype=pl.String).alias(each) for each in optional if each not in rows.columns
-    )
+    rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias(each) for each in optional if each not in rows.columns)
     words = {each: path for each in rows["diagnosis"].drop_nulls().unique() if (path := isic_diagnosis(each))}
     by_outcome = mapped("benign_malignant", _BENIGN_OR_MALIGNANT)
     frame = rows.select(
@@ -176,9 +166,7 @@ def _one_hot(tables: list[Path], classes: Mapping[str, str], unknown: str = "") 
                 fix="Take the challenge's ground truth; predictions do not belong there.",
             )
         names = dict(enumerate(columns))
-        word = marks.select(
-            pl.concat_list(columns).list.arg_max().replace_strict(names, return_dtype=pl.String)
-        )
+        word = marks.select(pl.concat_list(columns).list.arg_max().replace_strict(names, return_dtype=pl.String))
         parts.append(
             rows.select(
                 pl.col("image").alias("image_id"),

@@ -62,9 +62,9 @@ def _labels(table: Path, part: str | None) -> pl.DataFrame:
         )
     rows = read_rows(table, LABELS)
     marks = rows.select(pl.col(LABELS[1:]).cast(pl.Float64, strict=False))
-    wrong = ~(
-        marks["melanoma"].is_in([0.0, 1.0]) & marks["seborrheic_keratosis"].is_in([0.0, 1.0])
-    ).fill_null(value=False)
+    wrong = ~(marks["melanoma"].is_in([0.0, 1.0]) & marks["seborrheic_keratosis"].is_in([0.0, 1.0])).fill_null(
+        value=False
+    )
     wrong |= (marks["melanoma"] + marks["seborrheic_keratosis"]).fill_null(2) > 1
     if wrong.any():
         raise ManifestError(
@@ -83,19 +83,13 @@ def _labels(table: Path, part: str | None) -> pl.DataFrame:
 
 
 def _notes(frame: pl.DataFrame, metadata: pl.DataFrame, images: ImageFiles, masks: list[str]) -> list[str]:
-    superpixels = [
-        f"{each}_superpixels" for each in frame["image_id"]
-    ]  # the challenge puts them beside the images
+    superpixels = [f"{each}_superpixels" for each in frame["image_id"]]  # the challenge puts them beside the images
     notes = images_notes(frame, images, [*masks, *superpixels])
     bare = (
-        frame.filter(~pl.col("image_id").is_in(metadata["image_id"].implode()))
-        .group_by("subset")
-        .len()
-        .sort("subset")
+        frame.filter(~pl.col("image_id").is_in(metadata["image_id"].implode())).group_by("subset").len().sort("subset")
     )
     notes += [
-        f"{n:,} images of subset '{subset}' have no metadata: age and sex are missing"
-        for subset, n in bare.iter_rows()
+        f"{n:,} images of subset '{subset}' have no metadata: age and sex are missing" for subset, n in bare.iter_rows()
     ]
     absent = [each for each in ("val", "test") if each not in frame["subset"].to_list()]
     notes += [f"the official part '{each}' is not there" for each in absent]

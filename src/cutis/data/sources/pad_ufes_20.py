@@ -78,9 +78,7 @@ def read(root: Path) -> Imported:
     reused = rows.group_by("lesion_id").agg(pl.col("patient_id").n_unique()).filter(pl.col("patient_id") > 1)
     notes = images_notes(frame, images)
     if len(reused):
-        notes.append(
-            f"{len(reused):,} lesion ids are used for two patients: lesion_id is patient and lesion together"
-        )
+        notes.append(f"{len(reused):,} lesion ids are used for two patients: lesion_id is patient and lesion together")
     unproven = int((rows["biopsed"] != "True").sum())
     if unproven:
         notes.append(

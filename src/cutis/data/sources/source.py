@@ -55,9 +55,7 @@ class Source:
             raise ManifestError(f"source '{self.name}' does not take --{', --'.join(unknown)}", fix=takes)
         path = Path(path)
         if not path.exists():
-            raise ManifestError(
-                "does not exist", where=str(path), fix=f"{self.title} is read from {self.expects}."
-            )
+            raise ManifestError("does not exist", where=str(path), fix=f"{self.title} is read from {self.expects}.")
         imported = self.read(path.resolve(), **options)
         constant = {
             "source": self.name,

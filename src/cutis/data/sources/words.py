@@ -194,9 +194,7 @@ def age_zero_notes(frame: pl.DataFrame, column: str) -> list[str]:
     return [AGE_ZERO_NOTE.format(count=count)] if count else []
 
 
-def unmapped_note(
-    frame: pl.DataFrame, column: str, what: str, kept_in: str, words: Mapping[str, str]
-) -> list[str]:
+def unmapped_note(frame: pl.DataFrame, column: str, what: str, kept_in: str, words: Mapping[str, str]) -> list[str]:
     """The note that lists words no ISIC value fits, with their counts, if there are any.
 
     Args:

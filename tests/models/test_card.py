@@ -8,7 +8,8 @@ import torch
 
 from cutis.data import manifest_frame
 from cutis.evaluation import Evaluation, Predictions, evaluate
-from cutis.report import ModelFacts, TrainingData, model_card, model_facts, report_facts
+from cutis.models import ModelFacts, TrainingData, model_card, model_facts
+from cutis.report import report_facts
 from cutis.taxonomy import class_set
 
 HAM7 = class_set("ham7")
@@ -40,9 +41,7 @@ def facts(**changed) -> ModelFacts:
         "recipe": "default",
         "classes": HAM7,
         "training_data": (
-            TrainingData(
-                name="HAM10000", images=7734, lesions=6033, license="CC BY-NC 4.0", source="Tschandl | 2018"
-            ),
+            TrainingData(name="HAM10000", images=7734, lesions=6033, license="CC BY-NC 4.0", source="Tschandl | 2018"),
         ),
         "protocol": "HAM-strict.",
         "license": "CC BY-NC 4.0",
@@ -67,10 +66,7 @@ def test_its_figures_are_those_of_the_evaluation():
     evaluation = some_evaluation()
     card = model_card(facts(evaluation=evaluation))
     accuracy = evaluation.overall.accuracy
-    assert (
-        f"| Accuracy | {100 * accuracy.value:.1f}% ({100 * accuracy.low:.1f}–{100 * accuracy.high:.1f}%) |"
-        in card
-    )
+    assert f"| Accuracy | {100 * accuracy.value:.1f}% ({100 * accuracy.low:.1f}–{100 * accuracy.high:.1f}%) |" in card
     assert "70 images of 70 lesions (ham10000)" in card
     assert "not known whether" not in card
     assert "not known whether" in model_card(facts(evaluation=some_evaluation(seen=None)))
@@ -117,10 +113,7 @@ def bundle(**about):
 def test_a_bundle_tells_its_facts():
     told = report_facts(bundle())
     assert told["Model"] == "ours"
-    assert (
-        told["Network"]
-        == "lite0, 0.0 million parameters, images of 192 × 144 pixels, with age and sex where known"
-    )
+    assert told["Network"] == "lite0, 0.0 million parameters, images of 192 × 144 pixels, with age and sex where known"
     assert told["Training"] == "recipe 'demo', 1 epoch, from imagenet weights, seed 3 (in full: recipe.json)"
     assert told["Trained on"] == "3 images were learnt from and 1 used for validation"
     assert told["Licence of the training images"] == "CC-0 and CC-BY-NC"
@@ -132,9 +125,7 @@ def test_a_bundle_makes_a_card_and_what_is_known_better_wins():
         ("phantom", 3, 2, True),
         ("ham10000", 1, None, False),
     ]
-    assert made.evaluation == some_evaluation().model_copy(
-        update={"evaluated_at": made.evaluation.evaluated_at}
-    )
+    assert made.evaluation == some_evaluation().model_copy(update={"evaluated_at": made.evaluation.evaluated_at})
     card = model_card(made)
     assert "Part of its training data (phantom)" in card
     assert card.endswith("Cite them.\n")

@@ -1,11 +1,23 @@
 """The model card: what a model is for, what it saw, how well it does, where it fails (arXiv:1810.03993)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from cutis.evaluation import Estimate, Evaluation
-from cutis.report.wording import counted, decimal, decimal_interval, percent, percent_interval
+from cutis import __version__
+from cutis.data import PHANTOM_SOURCE
+from cutis.evaluation import (
+    Estimate,
+    Evaluation,
+    counted,
+    decimal,
+    decimal_interval,
+    joined,
+    percent,
+    percent_interval,
+)
+from cutis.models.bundle import Bundle
 from cutis.taxonomy import ClassSet
 
 INTENDED_USE = (
@@ -76,6 +88,81 @@ class ModelFacts(BaseModel):
     limits: tuple[str, ...] = LIMITS
 
 
+def model_facts(bundle: Bundle, **told: Any) -> ModelFacts:
+    """The facts of a model card as far as the bundle knows them.
+
+    Args:
+        bundle: the model; its figures are those on its validation images.
+        told: fields of :class:`ModelFacts` that are known better, e.g. ``evaluation`` on a test set,
+            ``citation``.
+    """
+    record = bundle.training_record
+    licenses = joined(bundle.about.get("licenses", [])) or "not named"
+    data = tuple(
+        TrainingData(
+            name=source or "not named",
+            images=len(rows),
+            lesions=rows["lesion_id"].drop_nulls().n_unique() or None,
+            license=licenses,
+            source=str(bundle.about.get("data", source or "not named")),
+            synthetic=source == PHANTOM_SOURCE,
+        )
+        for (source,), rows in record.group_by("source", maintain_order=True)
+    )
+    facts: dict[str, Any] = {
+        "name": bundle.about.get("name", "unnamed"),
+        "summary": f"Tells {len(bundle.classes.ids)} diagnoses of skin lesions apart from one image.",
+        "made": bundle.about.get("created", "not known"),
+        "cutis_version": __version__,
+        "architecture": network_in_words(bundle),
+        "recipe": training_in_words(bundle),
+        "classes": bundle.classes,
+        "training_data": data,
+        "protocol": (
+            f"Of these, {trained_on_in_words(bundle)}. The bundle lists every image it has seen: "
+            "`cutis predict` marks what shares a lesion or patient with them, `cutis evaluate` refuses it."
+        ),
+        "evaluation": Evaluation.model_validate(bundle.evaluation) if bundle.evaluation else None,
+        "license": f"that of the training images ({licenses})",
+        "citation": "Cite cutis (CITATION.cff) and the data sets above.",
+    }
+    return ModelFacts.model_validate(facts | told)
+
+
+def network_in_words(bundle: Bundle) -> str:
+    """The network, its size and its input."""
+    model, image = bundle.recipe["model"], bundle.recipe["image"]
+    weights = sum(each.numel() for each in bundle.model.parameters())
+    height, width = image["inference"]
+    patient = f", with {joined(list(model['patient']))} where known" if model["patient"] else ""
+    size = f"{weights / 1e6:.1f} million parameters"
+    return f"{model['backbone']}, {size}, images of {width} × {height} pixels{patient}"
+
+
+def training_in_words(bundle: Bundle) -> str:
+    """Recipe, length, start and seed."""
+    recipe = bundle.recipe
+    start = "from a random start" if recipe["weights"] == "none" else f"from {recipe['weights']} weights"
+    epochs = counted(recipe["schedule"]["epochs"], "epoch")
+    return f"recipe '{recipe['name']}', {epochs}, {start}, seed {recipe['seed']} (in full: recipe.json)"
+
+
+def trained_on_in_words(bundle: Bundle) -> str:
+    """How many images were learnt from and how many only measured."""
+    roles = bundle.training_record["role"]
+    learnt, checked = int((roles == "train").sum()), int((roles == "val").sum())
+    return f"{counted(learnt, 'image')} were learnt from and {checked:,} used for validation"
+
+
+def calibration_in_words(bundle: Bundle) -> str:
+    """How its probabilities came about."""
+    calibration = bundle.calibration
+    return (
+        f"softmax at temperature {calibration.temperature:.3g} (fitted on: {calibration.fitted_on}), "
+        f"for a {calibration.prior} distribution of diagnoses"
+    )
+
+
 def model_card(facts: ModelFacts) -> str:
     """The model card as Markdown, ending in a newline."""
     parts = [f"# {facts.name}", facts.summary]
@@ -139,11 +226,7 @@ def _figures(evaluation: Evaluation | None) -> list[str]:
     of = f" of {counted(evaluation.lesions, 'lesion')}" if evaluation.lesions else ""
     where = f"{counted(evaluation.images, 'image')}{of} ({', '.join(evaluation.sources)}"
     where += f", subset `{evaluation.subset}`)" if evaluation.subset else ")"
-    leak = (
-        ""
-        if evaluation.training_data_known
-        else " It is not known whether the model was trained on any of them."
-    )
+    leak = "" if evaluation.training_data_known else " It is not known whether the model was trained on any of them."
     measured = (
         f"Measured on {where}.{leak} In brackets {100 * intervals.confidence:g}% intervals: "
         f"{intervals.method}, {intervals.resamples:,} resamples."
