@@ -19,7 +19,7 @@ import polars as pl
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from scipy.special import softmax
 
 from cutis import __version__
@@ -103,11 +103,11 @@ def save_bundle(
     folder = Path(folder)
     check_bundle_target(folder)
     with replacing_folder(folder) as temporary:
-        # One file system's weights must not share memory, hence contiguous copies.
         state = {name: value.detach().cpu().contiguous() for name, value in bundle.model.state_dict().items()}
         if half:
             state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-        save_file(state, temporary / "model.safetensors")
+        # Not save_file: it makes a file that only its owner may read.
+        (temporary / "model.safetensors").write_bytes(save(state))
         write_json(temporary / "recipe.json", bundle.recipe)
         write_json(temporary / "taxonomy.json", bundle.classes.model_dump())
         write_json(temporary / "calibration.json", bundle.calibration.model_dump())

@@ -89,8 +89,8 @@ CLASS_SETS: dict[str, ClassSet] = {
     for each in (
         ClassSet(
             name="ham7",
-            source="Tschandl 2018 (HAM10000), ISIC 2018 task 3. Squamous cell carcinoma counts as akiec, as its in-situ "
-            "form does there.",
+            source="Tschandl 2018 (HAM10000), ISIC 2018 task 3. Squamous cell carcinoma counts as akiec, as its "
+            "in-situ form does there.",
             classes=(
                 DiagnosisClass(
                     id="akiec",
