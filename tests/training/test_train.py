@@ -6,15 +6,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy.special import softmax
 
 from cutis.data import split, write_manifest
 from cutis.errors import BundleError, ImageError, ManifestError, RecipeError, SplitError
 from cutis.models import load_bundle, predict_manifest
-from cutis.training import train, train_folds
+from cutis.training import fit_temperature, train, train_folds
 
 
 def weights(folder):
@@ -80,7 +82,7 @@ def test_interrupted_at_any_step_and_resumed_it_ends_with_the_same_weights(divid
 
         def interrupt(progress, stop_at=stop_at):
             if progress.step == stop_at:
-                raise KeyboardInterrupt
+                os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C
 
         place = tmp_path / f"cut{stop_at}"
         with pytest.raises(KeyboardInterrupt):
@@ -127,7 +129,7 @@ def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(divided, 
 
 def test_a_checkpoint_of_another_recipe_is_not_resumed(divided, small_recipe, tmp_path):
     def interrupt(progress):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         train(divided, small_recipe("schedule.epochs=2"), tmp_path / "b", progress=interrupt)
@@ -160,6 +162,26 @@ def test_folds_predict_every_image_by_a_model_that_has_not_seen_its_lesion(discs
         held_out = folded.filter(pl.col("fold") == fold)
         assert not set(learnt["lesion_id"]) & set(held_out["lesion_id"])
     assert (tmp_path / "cv" / "predictions.parquet").exists()
+
+
+def test_finished_folds_of_another_recipe_are_not_mixed_in(discs, small_recipe, tmp_path):
+    folded = split(discs, by=["lesion_id"], folds=2, stratify="source_diagnosis")
+    first = train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv")
+    before = weights(tmp_path / "cv" / "fold0")
+    again = train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv", resume=True)
+    assert_same(before, weights(tmp_path / "cv" / "fold0"))
+    assert (again.probabilities == first.probabilities).all()
+    with pytest.raises(RecipeError, match="another recipe or other data"):
+        train_folds(folded, small_recipe("schedule.epochs=2"), tmp_path / "cv", resume=True)
+
+
+def test_the_temperature_is_the_one_that_made_the_labels():
+    rng = np.random.default_rng(0)
+    sharp = rng.normal(0, 2, (4000, 3))
+    labels = np.array([rng.choice(3, p=softmax(each)) for each in sharp])
+    found = fit_temperature(3 * sharp, labels, "training")
+    assert found.temperature == pytest.approx(3, rel=0.06)
+    assert found.prior == "training"
 
 
 def test_a_leaking_split_is_refused_before_any_work(discs, small_recipe, tmp_path):

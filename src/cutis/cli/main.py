@@ -4,7 +4,6 @@ import sys
 import traceback
 from importlib import metadata
 
-import click
 import typer
 
 from cutis.cli import data, demo, evaluate, predict, split, train
@@ -54,16 +53,27 @@ def main(arguments: list[str] | None = None) -> None:
         if "--debug" in arguments:
             traceback.print_exc()
         _stop(str(error), 2)
-    except click.ClickException as error:
-        if isinstance(error, click.UsageError):
-            verb = error.ctx.command_path if error.ctx else "cutis"
-            _stop(f"{error.format_message().rstrip('.')}. See `{verb} --help`.", 2)
-        _stop(error.format_message(), 2)
-    except (KeyboardInterrupt, click.Abort):
-        _stop("interrupted", 130)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)  # of a usage error
+        if context is None:
+            _stop(error.format_message(), 2)
+        elif error.message == context.get_help():  # `cutis` or `cutis data` alone: nothing was asked for yet
+            print(error.message, file=sys.stderr)  # noqa: T201 - what the command line is for
+            sys.exit(2)
+        else:
+            _stop(f"{error.format_message().rstrip('.')}. See `{context.command_path} --help`.", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        status = 130
     except BrokenPipeError:  # `cutis … | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # no permission, a full disk, a file where a folder should be
+        if "--debug" in arguments:
+            traceback.print_exc()
+        where = error.filename or "a file"
+        _stop(f"{where}: {error.strerror or error}. Check the path, its permissions and the disk's space.", 2)
+    if status == 130:  # typer's word for Ctrl-C
+        _stop("interrupted", 130)
     sys.exit(status if isinstance(status, int) else 0)
 
 

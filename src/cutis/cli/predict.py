@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cutis.errors import CutisError, ImageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from cutis.evaluation import Predictions
-    from cutis.models import Bundle
+    from cutis.models import Bundle, OnnxBundle
 
 _MANIFEST_SUFFIXES = (".parquet", ".csv")
+_COLUMNS = 3  # images that fit side by side on a terminal
 
 
 def predict_verb(
@@ -60,10 +63,12 @@ def predict_verb(
         raise CutisError("--age, --sex and --site go with single images", fix="A manifest has columns for them.")
     if len(tables) > 0 and output is None:
         raise CutisError("predictions of a manifest need a file", fix="Name one with -o predictions.parquet.")
+    if output and output.suffix.lower() not in _MANIFEST_SUFFIXES:  # told before the work, not after it
+        raise CutisError("does not end in .parquet or .csv", where=str(output), fix="Name such a file.")
 
-    from cutis.models import load_bundle
+    from cutis.models import fastest_bundle
 
-    bundle = load_bundle(bundle_folder)
+    bundle = fastest_bundle(bundle_folder)
     predictions = _of_manifests(bundle, tables) if tables else _of_images(bundle, rest, patient)
     if output:
         from cutis.evaluation import write_predictions
@@ -71,16 +76,18 @@ def predict_verb(
         write_predictions(output, predictions)
     if json:
         rows = [dict(zip(bundle.classes.ids, map(float, each), strict=True)) for each in predictions.probabilities]
-        answer = {"model": bundle.name, "written": str(output) if output else None}
-        images = {} if tables else {"images": dict(zip(predictions.image_ids, rows, strict=True))}
-        typer.echo(dumps(answer | images, ensure_ascii=False))
+        answer: dict[str, Any] = {"model": bundle.name, "written": str(output) if output else None}
+        if not tables:
+            answer["images"] = dict(zip(predictions.image_ids, rows, strict=True))
+            answer["seen_in_training"] = dict(zip(predictions.image_ids, predictions.seen or [], strict=False))
+        typer.echo(dumps(answer, ensure_ascii=False))
     else:
         _print(bundle, predictions, listed_in_full=not tables)
         if output:
             typer.echo(str(output))
 
 
-def _of_manifests(bundle: "Bundle", tables: list[Path]) -> "Predictions":
+def _of_manifests(bundle: "Bundle | OnnxBundle", tables: list[Path]) -> "Predictions":
     from cutis.cli.progress import progress_bar
     from cutis.data import read_manifest
     from cutis.models import predict_manifest
@@ -91,34 +98,50 @@ def _of_manifests(bundle: "Bundle", tables: list[Path]) -> "Predictions":
         return predict_manifest(bundle, manifest, progress=lambda done: bar.advance(task, done))
 
 
-def _of_images(bundle: "Bundle", paths: list[Path], patient: Mapping[str, object]) -> "Predictions":
+def _of_images(bundle: "Bundle | OnnxBundle", paths: list[Path], patient: Mapping[str, object]) -> "Predictions":
     from cutis.models import predict_files
 
     return predict_files(bundle, paths, patient)
 
 
-def _print(bundle: "Bundle", predictions: "Predictions", *, listed_in_full: bool) -> None:
+def _print(bundle: "Bundle | OnnxBundle", predictions: "Predictions", *, listed_in_full: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
     if not listed_in_full:
-        console.print(f"{len(predictions.image_ids):,} images predicted by {bundle.name}", highlight=False)
+        count = f"{len(predictions.image_ids):,} images predicted by {bundle.name}"
+        console.print(count, markup=False, highlight=False, soft_wrap=True)
         return
-    table = Table("class", *predictions.image_ids, title=f"Probabilities by {bundle.name}")
-    mean = predictions.probabilities.mean(axis=0)
-    for k in sorted(range(len(mean)), key=lambda each: -mean[each]):
-        each = bundle.classes.classes[k]
-        label = each.id if each.id == each.name else f"{each.id}  {each.name}"
-        table.add_row(label, *[f"{p:.3f}" for p in predictions.probabilities[:, k]])
-    console.print(table)
+    console.print(_table(bundle, predictions))
     for image_id, seen in zip(predictions.image_ids, predictions.seen or [], strict=False):
         if seen not in (None, "no"):
-            console.print(
-                f"{image_id}: the model was trained on this {seen}; its answer proves nothing.",
-                highlight=False,
-            )
-    console.print("Research software, not a medical device: see a doctor about any skin change.", highlight=False)
+            warning = f"{image_id}: the model was trained on this {seen}; its answer proves nothing."
+            console.print(warning, markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        "Research software, not a medical device: see a doctor about any skin change.", highlight=False, soft_wrap=True
+    )
+
+
+def _table(bundle: "Bundle | OnnxBundle", predictions: "Predictions") -> "Table":
+    """A column for each of a few images, a row for each of many."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    classes, probabilities = bundle.classes.classes, predictions.probabilities
+    names = [escape(each) for each in predictions.image_ids]
+    title = f"Probabilities by {escape(bundle.name)}"
+    if len(names) > _COLUMNS:
+        table = Table("image", *[escape(each.id) for each in classes], title=title)
+        for name, row in zip(names, probabilities, strict=True):
+            table.add_row(name, *[f"{p:.3f}" for p in row])
+        return table
+    table = Table("class", *names, title=title)
+    mean = probabilities.mean(axis=0)
+    for k in sorted(range(len(mean)), key=lambda each: -mean[each]):
+        each = classes[k]
+        label = each.id if each.id == each.name else f"{each.id}  {each.name}"
+        table.add_row(escape(label), *[f"{p:.3f}" for p in probabilities[:, k]])
+    return table
 
 
 def _sex(word: str | None) -> str | None:

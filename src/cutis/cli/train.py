@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cutis.cli.progress import progress_bar
+from cutis.errors import CutisError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -50,6 +51,10 @@ def train_verb(
     from cutis.data import read_manifest
     from cutis.training import load_recipe, train, train_folds
 
+    if not output.name:  # "." is replaced by renaming, and nobody can rename the floor under their feet
+        raise CutisError(
+            "the folder one stands in cannot be the bundle", where=str(output), fix="Name another with -o."
+        )
     chosen = load_recipe(recipe, set_)
     manifest = read_manifest(*manifests)
     with progress_bar() as bar:

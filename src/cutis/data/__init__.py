@@ -10,6 +10,7 @@ from cutis.data.images import (
     check_images,
     fit_image,
     image_paths,
+    network_input,
     read_image,
 )
 from cutis.data.manifest import (
@@ -71,6 +72,7 @@ __all__ = [
     "known_columns",
     "make_phantoms",
     "manifest_frame",
+    "network_input",
     "phantom_lesion",
     "phantom_view",
     "read_ids",

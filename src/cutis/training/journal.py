@@ -16,7 +16,11 @@ class Journal:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._lines = (self._folder / "metrics.jsonl").open("a", encoding="utf-8")
+        path = self._folder / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        # Killed between a line and its checkpoint, a resumed run comes to the same figures again: they are noted once.
+        self._noted = json.loads(lines[-1])["step"] if lines else 0
+        self._lines = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(self._folder / "tensorboard"))
         return self
 
@@ -26,6 +30,8 @@ class Journal:
 
     def write(self, step: int, figures: dict[str, float]) -> None:
         """Note the figures that hold after ``step`` optimiser steps."""
+        if step <= self._noted:
+            return
         self._lines.write(json.dumps({"step": step, **figures}) + "\n")
         self._lines.flush()
         for name, value in figures.items():

@@ -1,11 +1,15 @@
 """The training loop: plain, deterministic by seed and step, resumable after any step."""
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -39,7 +43,7 @@ class LabelledImages:
 
     images: DecodedImages
     labels: npt.NDArray[np.int64]
-    patient: Tensor | None
+    patient: npt.NDArray[np.int64] | None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -79,8 +83,8 @@ def train_model(
 ) -> Trained:
     """Train a model by its recipe, from its checkpoint if there is one.
 
-    Interrupted by Ctrl-C it writes a checkpoint before the KeyboardInterrupt goes on; killed at any moment it loses at
-    most ``checkpoint_seconds`` of work. Either way the resumed run ends with the same weights.
+    Interrupted by Ctrl-C it finishes its step and writes a checkpoint before it raises KeyboardInterrupt; killed at any
+    moment it loses at most ``checkpoint_seconds`` of work. Either way the resumed run ends with the same weights.
 
     Args:
         model: the network to train, changed in place.
@@ -95,7 +99,7 @@ def train_model(
     run = _Run(model, recipe, train, validation, fingerprint)
     run.restore(load_checkpoint(checkpoint_file, fingerprint))
     saved = time.monotonic()
-    try:
+    with _interrupt_noted() as interrupted:
         for batch in run.batches():
             loss = run.step_on(batch)
             record = run.end_epoch() if run.step % run.steps_per_epoch == 0 else None
@@ -103,14 +107,34 @@ def train_model(
                 report(Progress(run.step, run.steps, batch.epoch, len(batch.images), loss, record))
             if run.finished:
                 break
-            if record or time.monotonic() - saved >= checkpoint_seconds:
+            if record or interrupted() or time.monotonic() - saved >= checkpoint_seconds:
                 save_checkpoint(run.checkpoint(), checkpoint_file)
                 saved = time.monotonic()
-    except KeyboardInterrupt:
-        save_checkpoint(run.checkpoint(), checkpoint_file)
-        raise
+            if interrupted():
+                raise KeyboardInterrupt
     save_checkpoint(run.checkpoint(), checkpoint_file)
     return Trained(run.state_to_keep(), run.history, run.seconds)
+
+
+@contextmanager
+def _interrupt_noted() -> Iterator[Callable[[], bool]]:
+    """Note Ctrl-C instead of raising it, so that no step or validation is cut in two; a second one raises at once."""
+    noted = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal noted
+        if noted:
+            signal.default_int_handler(number, frame)
+        noted = True
+
+    if threading.current_thread() is not threading.main_thread():  # only there can a handler be set
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True)
@@ -192,7 +216,7 @@ class _Run:
         targets = torch.nn.functional.one_hot(torch.from_numpy(self.train.labels[chosen]), self.classes).float()
         patient = None
         if self.train.patient is not None:
-            patient = _hide_fields(self.train.patient[torch.from_numpy(chosen)], augmentation, rng)
+            patient = _hide_fields(self.train.patient[chosen], augmentation, rng)
         return _Batch(epoch, images, targets, patient)
 
     def step_on(self, batch: _Batch) -> float:
@@ -339,11 +363,11 @@ def _optimiser(model: LesionClassifier, recipe: Recipe) -> torch.optim.Optimizer
     return torch.optim.AdamW(settings, lr=rule.learning_rate)
 
 
-def _hide_fields(codes: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
+def _hide_fields(codes: npt.NDArray[np.int64], augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
     """Hide each field with the recipe's chance, and half as often all of a patient's: many images come without any."""
     hidden = rng.random(codes.shape) < augmentation.drop_patient
     hidden |= rng.random((len(codes), 1)) < augmentation.drop_patient / 2
-    return codes.masked_fill(torch.from_numpy(hidden), 0)
+    return torch.from_numpy(np.where(hidden, 0, codes))
 
 
 def _mixup(

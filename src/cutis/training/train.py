@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from cutis.data import DecodedImages, check_split, decode_images, image_paths, split
-from cutis.errors import ManifestError, listed
+from cutis.errors import ManifestError, RecipeError, listed
 from cutis.evaluation import Predictions, evaluate, write_predictions
 from cutis.models import (
     Bundle,
@@ -47,13 +47,13 @@ class TrainingSet:
     rows: pl.DataFrame
     images: DecodedImages
     labels: npt.NDArray[np.int64]
-    patient: torch.Tensor | None
+    patient: npt.NDArray[np.int64] | None
     classes: ClassSet
 
     def part(self, chosen: npt.NDArray[np.bool_]) -> LabelledImages:
         """The chosen rows as input of the loop."""
         index = np.flatnonzero(chosen)
-        patient = self.patient[torch.from_numpy(index)] if self.patient is not None else None
+        patient = self.patient[index] if self.patient is not None else None
         return LabelledImages(self.images.chosen(index), self.labels[index], patient)
 
 
@@ -147,6 +147,9 @@ def train_folds(
         raise ManifestError("the manifest has no folds", fix="Make them with `cutis split M --folds 5 -o M2`.")
     check_split(used)
     parts = []
+    # The held-out fold is measured, never used to choose: the loop keeps the last weights.
+    schedule = recipe.schedule.model_copy(update={"keep": "last", "stop_after": None})
+    recipe = recipe.model_copy(update={"schedule": schedule})
     for fold in folds:
         place = folder / f"fold{fold}"
         held_out = (used["fold"] == fold).to_numpy()
@@ -154,15 +157,12 @@ def train_folds(
             fold_begins(fold, len(folds))
         if resume and (place / "bundle.json").exists():
             bundle = load_bundle(place)
+            _check_same(bundle, recipe, used.filter(pl.Series(~held_out)), place)
         else:
-            # The held-out fold is measured, never used to choose: the loop keeps the last weights.
-            fixed = recipe.model_copy(
-                update={"schedule": recipe.schedule.model_copy(update={"keep": "last", "stop_after": None})}
-            )
             bundle = _train_rows(
                 used,
                 held_out,
-                fixed,
+                recipe,
                 place,
                 resume,
                 False,
@@ -171,6 +171,8 @@ def train_folds(
                 progress,
                 decoding,
             )
+        # Its temperature was fitted on this very fold, so it is left out here.
+        bundle = replace(bundle, calibration=Calibration())
         out_of_fold = used.filter(pl.Series(held_out))
         parts.append(predict_manifest(bundle, out_of_fold))
     predictions = Predictions(
@@ -182,6 +184,17 @@ def train_folds(
     )
     write_predictions(folder / "predictions.parquet", predictions)
     return predictions
+
+
+def _check_same(bundle: Bundle, recipe: Recipe, learnt: pl.DataFrame, place: Path) -> None:
+    """Raise RecipeError unless a finished fold was trained by this recipe on these images."""
+    seen = bundle.training_record.filter(pl.col("role") == "train")["image_id"]
+    if bundle.recipe != recipe.model_dump(mode="json") or set(seen) != set(learnt["image_id"]):
+        raise RecipeError(
+            "the finished fold is of another recipe or other data",
+            where=str(place),
+            fix="Resume with the same manifest and recipe, or train without --resume to start again.",
+        )
 
 
 def _with_validation(manifest: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
@@ -278,9 +291,11 @@ def _train_rows(
             report=note,
         )
     model.load_state_dict(trained.state)
-    bundle = _finish(model, recipe, data, held_out, trained.seconds, about or {})
-    checkpoint_file.unlink(missing_ok=True)
-    save_bundle(bundle, folder, half=half, extra={"log": run_folder})
+    bundle = _finish(model, recipe, data, held_out, trained.seconds, (about or {}) | {"fingerprint": fingerprint})
+    log = {f"log/{name}": run_folder / name for name in ("metrics.jsonl", "tensorboard")}
+    save_bundle(bundle, folder, half=half, extra=log)
+    # Only now: killed before, the run can still be resumed.
+    shutil.rmtree(run_folder)
     return bundle
 
 
@@ -315,7 +330,7 @@ def _finish(
         logits = predict_logits(
             model, validation.images, validation.patient, recipe.image.inference, views=recipe.views
         )
-        calibration = fit_temperature(logits, validation.labels)
+        calibration = fit_temperature(logits, validation.labels, _prior_of(recipe))
         rows = data.rows.filter(pl.Series(held_out)).with_columns(subset=pl.lit("val"))
         predictions = Predictions(
             rows["image_id"].to_list(), calibration.probabilities(logits), data.classes, ["no"] * len(rows)
@@ -345,23 +360,29 @@ def _finish(
     return replace(bundle, card=model_card(model_facts(bundle)))
 
 
-def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> Calibration:
-    """The temperature with the least class-balanced negative log likelihood (Guo 2017, arXiv:1706.04599, section 4.2).
-
-    Every class weighs the same, as the probabilities are meant for a uniform prior.
+def fit_temperature(
+    logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], prior: Literal["uniform", "training"]
+) -> Calibration:
+    """The temperature with the least negative log likelihood (Guo 2017, arXiv:1706.04599, section 4.2).
 
     Args:
         logits: N × K on images the model did not learn from.
         labels: N class indices.
+        prior: the class distribution the probabilities are meant for. For ``"uniform"`` every class weighs the same,
+            for ``"training"`` every image.
     """
     counts = np.bincount(labels, minlength=logits.shape[1])
-    weights = 1 / counts[labels]
+    weights = 1 / counts[labels] if prior == "uniform" else np.ones(len(labels))
 
     def loss(log_temperature: float) -> float:
         log_p = log_softmax(logits / np.exp(log_temperature), axis=1)
         return float(-(weights * log_p[np.arange(len(labels)), labels]).sum() / weights.sum())
 
     best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
-    return Calibration(
-        temperature=float(np.exp(best.x)), prior="uniform", fitted_on=f"{len(labels):,} validation images"
-    )
+    return Calibration(temperature=float(np.exp(best.x)), prior=prior, fitted_on=f"{len(labels):,} validation images")
+
+
+def _prior_of(recipe: Recipe) -> Literal["uniform", "training"]:
+    """Which class distribution the recipe's bare logits are for: even if the loss or the sampling evens the classes."""
+    even = recipe.loss.logit_adjustment == 1 or recipe.sampling.balance == 1 or recipe.loss.class_weight_power == 1
+    return "uniform" if even else "training"
