@@ -161,7 +161,7 @@ def interrupted(cutis, manifest, tmp_path, monkeypatch):
     def interrupt(self, progress):
         step(self, progress)
         if progress.step == 2:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(TrainingTask, "step", interrupt)
