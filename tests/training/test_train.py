@@ -140,6 +140,17 @@ def test_a_checkpoint_of_another_recipe_is_not_resumed(divided, small_recipe, tm
         train(divided, small_recipe("schedule.epochs=2"), tmp_path / "b", resume=True)
 
 
+def test_an_interrupted_run_is_not_thrown_away_in_silence(divided, small_recipe, tmp_path):
+    def interrupt(progress):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(divided, small_recipe("schedule.epochs=2"), tmp_path / "b", progress=interrupt)
+    with pytest.raises(RecipeError, match="an interrupted run lies there.*--resume"):
+        train(divided, small_recipe("schedule.epochs=2"), tmp_path / "b")
+    assert (tmp_path / "b.run" / "checkpoint.pt").exists()
+
+
 def test_early_stopping_stops_and_best_is_kept(divided, small_recipe, tmp_path):
     recipe = small_recipe(
         "schedule.epochs=40",

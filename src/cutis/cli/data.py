@@ -182,13 +182,12 @@ def check(
 def _bad(frame: "pl.DataFrame") -> "pl.DataFrame":
     """``kind`` (row or image), ``row``, ``image_id``, ``column``, ``reason`` of everything that is bad."""
     import polars as pl
-    from rich.console import Console
-    from rich.progress import Progress
 
+    from cutis.cli.progress import progress_bar
     from cutis.data import check_images, check_manifest
 
     rows = [("row", each.row, each.image_id, each.column, each.reason) for each in check_manifest(frame)]
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with progress_bar() as progress:
         task = progress.add_task("images", total=len(frame) - frame["image_path"].null_count())
         files = check_images(frame, progress=lambda n: progress.advance(task, n))
     number = {image_id: row + 1 for row, image_id in enumerate(frame["image_id"])}

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from scipy.special import softmax
 
 from cutis import __version__
-from cutis.errors import BundleError
+from cutis.errors import BundleError, CutisError
 from cutis.files import replacing_folder, write_json, write_text
 from cutis.models.architecture import Architecture, ImageSize
 from cutis.taxonomy import ClassSet
@@ -192,7 +192,7 @@ def read_facts(folder: Path) -> BundleFacts:
             classes=ClassSet.model_validate_json((folder / "taxonomy.json").read_text(encoding="utf-8")),
             recipe=json.loads((folder / "recipe.json").read_text(encoding="utf-8")),
             calibration=Calibration.model_validate_json((folder / "calibration.json").read_text(encoding="utf-8")),
-            training_record=pl.read_parquet(folder / "training_record.parquet"),
+            training_record=pl.read_parquet(folder / "training_record.parquet").select(TRAINING_RECORD_COLUMNS),
             evaluation=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
             about=about,
             card=(folder / "MODEL_CARD.md").read_text(encoding="utf-8"),
@@ -206,6 +206,10 @@ def _damage_told(folder: Path) -> Iterator[None]:
     """Turn whatever a missing or damaged file raises into one BundleError."""
     try:
         yield
+    except BundleError:
+        raise
+    except CutisError as error:  # of its classes or its backbone
+        raise BundleError(f"cannot be used ({error.problem})", where=str(folder), fix=error.fix) from error
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise BundleError(

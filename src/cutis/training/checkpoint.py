@@ -70,6 +70,6 @@ def load_checkpoint(path: Path, fingerprint: str) -> Checkpoint | None:
         raise RecipeError(
             "the checkpoint belongs to another recipe or other data",
             where=str(path),
-            fix="Resume with the same manifest and recipe, or train without --resume to start again.",
+            fix="Resume with the same manifest and recipe, or remove the file to start again.",
         )
     return checkpoint

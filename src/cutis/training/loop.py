@@ -105,14 +105,13 @@ def train_model(
             record = run.end_epoch() if run.step % run.steps_per_epoch == 0 else None
             if report:
                 report(Progress(run.step, run.steps, batch.epoch, len(batch.images), loss, record))
-            if run.finished:
-                break
             if record or interrupted() or time.monotonic() - saved >= checkpoint_seconds:
                 save_checkpoint(run.checkpoint(), checkpoint_file)
                 saved = time.monotonic()
             if interrupted():
                 raise KeyboardInterrupt
-    save_checkpoint(run.checkpoint(), checkpoint_file)
+            if run.finished:
+                break
     return Trained(run.state_to_keep(), run.history, run.seconds)
 
 

@@ -79,7 +79,8 @@ def train(
         recipe: how to train.
         folder: the bundle's place. While training, ``FOLDER.run`` beside it holds the checkpoint, ``metrics.jsonl`` and
             TensorBoard's files; at the end they move into the bundle (``log/``) and the checkpoint goes.
-        resume: go on from the checkpoint in ``FOLDER.run``, if there is one; else an old checkpoint is removed.
+        resume: go on from the checkpoint in ``FOLDER.run``, if there is one. Without it, an interrupted run that lies
+            there is an error: no hour of training is thrown away in silence.
         half: store the weights in half precision.
         about: facts in words for the bundle (name, data, licence).
         checkpoint_seconds: longest time between two checkpoints.
@@ -145,6 +146,8 @@ def train_folds(
     folds = sorted(used["fold"].unique().to_list())
     if len(folds) < 2:
         raise ManifestError("the manifest has no folds", fix="Make them with `cutis split M --folds 5 -o M2`.")
+    for fold in folds:
+        check_bundle_target(folder / f"fold{fold}")
     check_split(used)
     parts = []
     # The held-out fold is measured, never used to choose: the loop keeps the last weights.
@@ -193,7 +196,7 @@ def _check_same(bundle: Bundle, recipe: Recipe, learnt: pl.DataFrame, place: Pat
         raise RecipeError(
             "the finished fold is of another recipe or other data",
             where=str(place),
-            fix="Resume with the same manifest and recipe, or train without --resume to start again.",
+            fix="Resume with the same manifest and recipe, or remove the folder to start again.",
         )
 
 
@@ -262,8 +265,12 @@ def _train_rows(
     _check_classes(train_part.labels, data.classes)
     run_folder = folder.with_name(f"{folder.name}.run")
     checkpoint_file = run_folder / "checkpoint.pt"
-    if not resume and run_folder.exists():
-        shutil.rmtree(run_folder)
+    if not resume and checkpoint_file.exists():
+        raise RecipeError(
+            "an interrupted run lies there",
+            where=str(run_folder),
+            fix="Add --resume to go on with it, or remove that folder to start again.",
+        )
     fingerprint = _fingerprint(recipe, data, held_out)
     torch.manual_seed(recipe.seed)
     model = LesionClassifier(
