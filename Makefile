@@ -22,7 +22,7 @@ demo: install ## the whole way on built-in synthetic lesions; a report at the en
 	$(BIN)/cutis demo -o cutis-demo
 
 test: install ## all tests, in parallel
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: install ## style, types, layering
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,16 @@ import torch
 from cutis.data import read_ids, source, split
 from cutis.evaluation import Evaluation, Predictions, evaluate, write_predictions
 from cutis.files import write_json, write_text
-from cutis.models import Bundle, load_bundle, model_card, model_facts, predict_files, predict_manifest, save_bundle
+from cutis.models import (
+    Bundle,
+    add_onnx,
+    load_bundle,
+    model_card,
+    model_facts,
+    predict_files,
+    predict_manifest,
+    save_bundle,
+)
 from cutis.training import Progress, load_recipe, train, train_folds
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,6 +115,7 @@ def store_with_package(bundle: Bundle, evaluation: Evaluation) -> None:
     )
     shipped = Bundle(**{**vars(bundle), "card": model_card(facts), "evaluation": evaluation.model_dump(mode="json")})
     save_bundle(shipped, SHIPPED, half=True)
+    print(f"model.onnx differs from torch by at most {add_onnx(SHIPPED, load_bundle(SHIPPED)):.1e}")
 
 
 def figures(evaluation: Evaluation) -> dict[str, Any]:
@@ -154,7 +163,7 @@ def write_results(
         "mean of the seeds' probabilities": figures(together) if together else None,
         "test images": evaluations[0].images,
         "milliseconds an image": milliseconds_an_image(bundles[0], test),
-        "peak memory, GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "peak memory in training, GiB": [bundle.about.get("peak_memory_gib") for bundle in bundles],
         "parameters": sum(each.numel() for each in bundles[0].model.parameters()),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -215,7 +216,10 @@ def _with_validation(manifest: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
         rest = manifest.clear()
     by = [each for each in ("group", "lesion_id", "patient_id") if manifest[each].null_count() < len(manifest)]
     share = recipe.validation
-    divided = split(manifest, by=by or ["image_id"], subsets={"train": 1 - share, "val": share}, seed=recipe.seed)
+    stratify = "source_diagnosis" if recipe.classes == "source" else "diagnosis"
+    divided = split(
+        manifest, by=by or ["image_id"], subsets={"train": 1 - share, "val": share}, seed=recipe.seed, stratify=stratify
+    )
     return pl.concat([divided, rest], how="vertical_relaxed")
 
 
@@ -351,6 +355,7 @@ def _finish(
         "training_images": int((~held_out).sum()),
         "validation_images": int(held_out.sum()),
         "training_seconds": round(seconds),
+        "peak_memory_gib": _peak_memory_gib(),
         "sources": sorted(set(data.rows["source"].drop_nulls())),
         "licenses": sorted(set(data.rows["license"].drop_nulls())),
         "torch": torch.__version__,
@@ -365,6 +370,16 @@ def _finish(
         about={"name": recipe.name, **facts, **about},
     )
     return replace(bundle, card=model_card(model_facts(bundle)))
+
+
+def _peak_memory_gib() -> float | None:
+    """The most memory this process has held, in GiB; None on Windows, which does not tell."""
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415 - Unix only
+
+    unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 2)
 
 
 def fit_temperature(

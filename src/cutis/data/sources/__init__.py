@@ -1,7 +1,7 @@
 """Public data sets as manifests, one file a data set."""
 
 from cutis.data.sources import class_folders, column_map, ham10000, isic, isic2017, pad_ufes_20
-from cutis.data.sources.source import Imported, Source
+from cutis.data.sources.contract import Imported, Source
 from cutis.errors import ManifestError
 
 SOURCES: dict[str, Source] = {

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, is_image
-from cutis.data.sources.source import Imported, Source
 from cutis.data.sources.words import folded, isic_diagnoses, isic_diagnosis, unmapped_note
 from cutis.errors import ManifestError, listed
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from cutis.data.manifest import SCHEMA
+from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, ImageFiles, need_ids, read_rows, without_image_suffix
-from cutis.data.sources.source import Imported, Source
 from cutis.data.sources.words import (
     NO_VALUE,
     SEXES,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, images_notes, need_ids, read_rows
-from cutis.data.sources.source import Imported, Source
 from cutis.data.sources.words import (
     HAM_DIAGNOSES,
     HAM_SITES,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, images_notes, need_ids, read_rows, subset_of
-from cutis.data.sources.source import Imported, Source
 from cutis.data.sources.words import (
     ISIC_2018_DIAGNOSES,
     ISIC_2019_DIAGNOSES,

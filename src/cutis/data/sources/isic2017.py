@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, ImageFiles, images_notes, need_ids, read_rows, subset_of
-from cutis.data.sources.source import Imported, Source
 from cutis.data.sources.words import ISIC_2017_DIAGNOSES, age_of, mapped, sex_of
 from cutis.errors import ManifestError
 

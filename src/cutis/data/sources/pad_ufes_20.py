@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, images_notes, need_ids, read_rows, without_image_suffix
-from cutis.data.sources.source import Imported, Source
 from cutis.data.sources.words import (
     PAD_DIAGNOSES,
     PAD_SITES,
