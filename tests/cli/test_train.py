@@ -35,7 +35,7 @@ def test_it_writes_a_bundle_and_prints_a_table_and_its_place(cutis, manifest, tm
     assert status == 0, err
     assert load_bundle(tmp_path / "b").classes.ids == ("blue", "red")
     assert "validation balanced accuracy" in out
-    assert out.splitlines()[-1] == str(tmp_path / "b")
+    assert out.splitlines()[-1] == f"written: {tmp_path / 'b'}"
     assert "training: epoch 1/1, loss" in err
     assert not (tmp_path / "b.run").exists()
 

@@ -65,7 +65,7 @@ def demo_verb(
         console.print(f"3/5 training ({_counts(manifest)})", highlight=False)
         task = TrainingTask(bar, recipe)
         about = {"name": "cutis demo", "data": "phantom lesions: synthetic drawings, not photographs of skin"}
-        bundle = train(manifest, recipe, output / "bundle", about=about, progress=task.step)
+        bundle = train(manifest, recipe, output / "bundle", about=about, progress=task.step, decoding=task.decoded)
 
         console.print("4/5 predicting the test lesions, none of which was seen", highlight=False)
         test = manifest.filter(manifest["subset"] == "test")

@@ -61,7 +61,13 @@ def train_verb(
         task = TrainingTask(bar, chosen)
         if folds:
             predictions = train_folds(
-                manifest, chosen, output, resume=resume, progress=task.step, fold_begins=task.fold_begins
+                manifest,
+                chosen,
+                output,
+                resume=resume,
+                progress=task.step,
+                decoding=task.decoded,
+                fold_begins=task.fold_begins,
             )
             figures: dict[str, Any] = {"images predicted out of fold": len(predictions.image_ids)}
             written = [
@@ -69,33 +75,34 @@ def train_verb(
                 *[str(each) for each in sorted(output.glob("fold*"))],
             ]
         else:
-            bundle = train(manifest, chosen, output, resume=resume, progress=task.step)
-            overall = {each["name"]: each for each in _overall(bundle.evaluation)}
+            bundle = train(manifest, chosen, output, resume=resume, progress=task.step, decoding=task.decoded)
             figures = {
                 "recipe": chosen.name,
                 "training images": bundle.about["training_images"],
                 "validation images": bundle.about["validation_images"],
                 "minutes": round(bundle.about["training_seconds"] / 60, 1),
-            } | {f"validation {name}": each["value"] for name, each in overall.items()}
+            } | _validation_figures(bundle.evaluation)
             written = [str(output)]
     if json:
         typer.echo(dumps(figures | {"written": written}, ensure_ascii=False))
         return
     table = Table(show_header=False)
     for name, value in figures.items():
-        table.add_row(name, f"{value:.3f}" if isinstance(value, float) and value <= 1 else f"{value}")
+        table.add_row(
+            name, f"{value:.3f}" if name.startswith("validation") and isinstance(value, float) else f"{value}"
+        )
     Console().print(table)
     for path in written:
-        typer.echo(path)
+        typer.echo(f"written: {path}")
 
 
-def _overall(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
-    """The overall figures of a bundle's evaluation, as name and value."""
-    return [
-        {"name": name.replace("_", " "), "value": figure["value"]}
+def _validation_figures(evaluation: dict[str, Any]) -> dict[str, float | None]:
+    """The overall figures of a bundle's evaluation, by name."""
+    return {
+        f"validation {name.replace('_', ' ')}": figure["value"]
         for name, figure in evaluation.get("overall", {}).items()
-        if isinstance(figure, dict) and "value" in figure
-    ]
+        if "value" in figure
+    }
 
 
 class TrainingTask:
@@ -106,6 +113,13 @@ class TrainingTask:
         self._epochs = recipe.schedule.epochs
         self._name = "training"
         self._task: TaskID | None = None
+        self._decoding: TaskID | None = None
+
+    def decoded(self, images: int) -> None:
+        """So many more images are decoded, or were found in the cache."""
+        if self._decoding is None:
+            self._decoding = self._bar.add_task("decoding images", total=None)
+        self._bar.advance(self._decoding, images)
 
     def fold_begins(self, fold: int, folds: int) -> None:
         """A new fold: the bar starts again."""
@@ -116,6 +130,9 @@ class TrainingTask:
 
     def step(self, progress: "Progress") -> None:
         """One training step is done."""
+        if self._decoding is not None:
+            self._bar.remove_task(self._decoding)
+            self._decoding = None
         if self._task is None:
             # A resumed run starts in the middle: its speed is counted from there.
             self._task = self._bar.add_task(self._name, total=progress.steps * progress.images)
