@@ -82,7 +82,7 @@ def test_every_image_of_many_is_shown_whole(cutis, bundle, photo, tmp_path):
 def test_a_manifest_is_predicted_into_a_table(cutis, bundle, manifest, tmp_path, name):
     status, out, err = cutis("predict", bundle, manifest, "-o", tmp_path / name)
     assert status == 0, err
-    assert out.splitlines() == ["16 images predicted by small", str(tmp_path / name)]
+    assert out.splitlines() == ["16 images predicted by small", f"written: {tmp_path / name}"]
     predictions = read_predictions(tmp_path / name)
     assert predictions.image_ids == pl.read_parquet(manifest)["image_id"].to_list()
     assert predictions.classes.ids == HAM7

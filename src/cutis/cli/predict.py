@@ -84,7 +84,7 @@ def predict_verb(
     else:
         _print(bundle, predictions, listed_in_full=not tables)
         if output:
-            typer.echo(str(output))
+            typer.echo(f"written: {output}")
 
 
 def _of_manifests(bundle: "Bundle | OnnxBundle", tables: list[Path]) -> "Predictions":
