@@ -151,6 +151,13 @@ def test_an_interrupted_run_is_not_thrown_away_in_silence(divided, small_recipe,
     assert (tmp_path / "b.run" / "checkpoint.pt").exists()
 
 
+def test_what_is_the_users_in_the_runs_folder_is_kept(divided, small_recipe, tmp_path):
+    (tmp_path / "b.run").mkdir()
+    (tmp_path / "b.run" / "notes.txt").write_text("mine")
+    train(divided, small_recipe("schedule.epochs=1"), tmp_path / "b")
+    assert [each.name for each in (tmp_path / "b.run").iterdir()] == ["notes.txt"]
+
+
 def test_early_stopping_stops_and_best_is_kept(divided, small_recipe, tmp_path):
     recipe = small_recipe(
         "schedule.epochs=40",

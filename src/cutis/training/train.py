@@ -64,7 +64,6 @@ def train(
     folder: str | Path,
     *,
     resume: bool = False,
-    half: bool = False,
     about: dict[str, Any] | None = None,
     checkpoint_seconds: float = 60.0,
     progress: Callable[[Progress], None] | None = None,
@@ -79,10 +78,9 @@ def train(
         manifest: as :func:`cutis.data.read_manifest` returns it.
         recipe: how to train.
         folder: the bundle's place. While training, ``FOLDER.run`` beside it holds the checkpoint, ``metrics.jsonl`` and
-            TensorBoard's files; at the end they move into the bundle (``log/``) and the checkpoint goes.
+            TensorBoard's files; at the end they go into the bundle (``log/``) and the checkpoint is removed.
         resume: go on from the checkpoint in ``FOLDER.run``, if there is one. Without it, an interrupted run that lies
             there is an error: no hour of training is thrown away in silence.
-        half: store the weights in half precision.
         about: facts in words for the bundle (name, data, licence).
         checkpoint_seconds: longest time between two checkpoints.
         progress: told after every step.
@@ -105,7 +103,6 @@ def train(
         recipe,
         folder,
         resume,
-        half,
         about,
         checkpoint_seconds,
         progress,
@@ -169,7 +166,6 @@ def train_folds(
                 recipe,
                 place,
                 resume,
-                False,
                 {"fold": fold},
                 checkpoint_seconds,
                 progress,
@@ -257,7 +253,6 @@ def _train_rows(
     recipe: Recipe,
     folder: Path,
     resume: bool,
-    half: bool,
     about: dict[str, Any] | None,
     checkpoint_seconds: float,
     progress: Callable[[Progress], None] | None,
@@ -304,10 +299,19 @@ def _train_rows(
     model.load_state_dict(trained.state)
     bundle = _finish(model, recipe, data, held_out, trained.seconds, (about or {}) | {"fingerprint": fingerprint})
     log = {f"log/{name}": run_folder / name for name in ("metrics.jsonl", "tensorboard")}
-    save_bundle(bundle, folder, half=half, extra=log)
+    save_bundle(bundle, folder, extra=log)
     # Only now: killed before, the run can still be resumed.
-    shutil.rmtree(run_folder)
+    _clear(run_folder)
     return bundle
+
+
+def _clear(run_folder: Path) -> None:
+    """Remove what a run left in its folder, and the folder unless something of the user's lies there."""
+    (run_folder / "checkpoint.pt").unlink(missing_ok=True)
+    (run_folder / "metrics.jsonl").unlink()
+    shutil.rmtree(run_folder / "tensorboard")
+    if not any(run_folder.iterdir()):
+        run_folder.rmdir()
 
 
 def _check_classes(labels: npt.NDArray[np.int64], classes: ClassSet) -> None:
