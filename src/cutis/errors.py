@@ -25,6 +25,10 @@ class CutisError(Exception):
         return f"{message.rstrip('.')}. {self.fix}" if self.fix else message
 
 
+class TaxonomyError(CutisError):
+    """A tree of diagnoses is not valid, or holds no such diagnosis."""
+
+
 class ManifestError(CutisError):
     """A manifest, or a data set to be imported into one, does not hold what it should."""
 

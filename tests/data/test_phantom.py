@@ -27,7 +27,7 @@ from cutis.data.phantom.view import (
     typology_angle,
 )
 from cutis.errors import CutisError
-from cutis.taxonomy import class_set
+from cutis.taxonomy import class_set, shipped_taxonomy
 
 HAM7 = class_set("ham7")
 
@@ -76,7 +76,7 @@ def test_manifest_is_without_fault_and_diagnoses_fall_in_their_classes(made) -> 
     _, manifest, _ = made
     assert check_manifest(manifest) == []
     for diagnosis, word in manifest.select("diagnosis", "source_diagnosis").unique().iter_rows():
-        assert f"phantom {HAM7.assign(diagnosis)}" == word
+        assert f"phantom {HAM7.assign(shipped_taxonomy().of_isic(diagnosis))}" == word
 
 
 def test_synthetic_is_named_everywhere(made) -> None:
@@ -273,7 +273,7 @@ def test_every_diagnosis_has_structures_that_others_rarely_have_and_may_lack_the
     others = [each.structures.get(typical, 0) for other, each in APPEARANCES.items() if other != diagnosis]
     assert look.structures[typical] > 3 * max(others)
     assert all(0 < each <= 1 for lesion in lesions for each in lesion.structures.values())
-    assert HAM7.assign(look.diagnosis) == diagnosis
+    assert HAM7.assign(shipped_taxonomy().of_isic(look.diagnosis)) == diagnosis
 
 
 def test_classes_are_exactly_those_of_ham7() -> None:

@@ -43,9 +43,13 @@ def by_id(imported: Imported, image_id: str) -> dict[str, object]:
     return imported.frame.row(by_predicate=pl.col("image_id") == image_id, named=True)
 
 
-@pytest.mark.parametrize("vocabulary", [name for name in dir(words) if name.endswith("_DIAGNOSES")])
-def test_every_diagnosis_word_goes_to_a_node_of_the_isic_hierarchy(vocabulary: str) -> None:
-    assert set(getattr(words, vocabulary).values()) <= {each.value for each in DiagnosisEnum}
+def test_every_path_of_the_isic_hierarchy_is_itself() -> None:
+    assert [each.value for each in DiagnosisEnum if words.diagnosis_of(each.value).isic != each.value] == []
+
+
+def test_a_path_without_a_node_of_its_own_goes_to_the_node_above_it() -> None:
+    assert words.diagnosis_of("Benign:Benign - Other") == ("benign", "Benign:Benign - Other")
+    assert words.diagnosis_of("Indeterminate") == (None, "Indeterminate")
 
 
 @pytest.mark.parametrize("vocabulary", [name for name in dir(words) if name.endswith("_SITES")])
@@ -60,7 +64,7 @@ def test_ham_confirmation_types_are_isic_values() -> None:
 def test_every_legacy_word_of_the_archive_is_known_but_the_two_that_may_be_anything() -> None:
     from isic_metadata.fields import LegacyDxEnum
 
-    unknown = [each.value for each in LegacyDxEnum if words.isic_diagnosis(each.value) is None]
+    unknown = [each.value for each in LegacyDxEnum if words.diagnosis_of(each.value) is None]
     assert unknown == ["adnexal tumor", "other"]
 
 
@@ -68,10 +72,11 @@ def test_every_legacy_word_of_the_archive_is_known_but_the_two_that_may_be_anyth
     "word", ["bcc", "BCC", "Basal cell carcinoma", "basal_cell_carcinoma", " Basal  cell carcinoma"]
 )
 def test_codes_and_names_of_a_diagnosis_mean_the_same(word: str) -> None:
-    node = words.isic_diagnosis(word)
-    assert node is not None
-    assert node.endswith(":Basal cell carcinoma")
-    assert words.isic_diagnosis(node) == node
+    found = words.diagnosis_of(word)
+    assert found is not None
+    assert found.node == "basal-cell-carcinoma"
+    assert found.isic is not None
+    assert found.isic.endswith(":Basal cell carcinoma")
 
 
 def test_sources_are_declared_whole() -> None:

@@ -33,7 +33,7 @@ def manifest_of(folder: Path, images: int = 56, source: str = "test") -> pl.Data
                 "image_path": str(path),
                 "lesion_id": f"l{n // 2}",
                 "source": source,
-                "diagnosis": HAM7.classes[(n // 2) % 7].nodes[0],
+                "diagnosis_node": HAM7.classes[(n // 2) % 7].nodes[0],
                 "source_diagnosis": HAM7.ids[(n // 2) % 7],
                 "age_approx": None if n == 0 else 40 + n,
                 "sex": "female" if n % 4 else "male",
@@ -175,7 +175,7 @@ def test_synthetic_data_are_shouted_and_real_ones_are_not(tmp_path):
 
 def test_names_from_files_cannot_become_markup(tmp_path):
     attack = "<script>alert(1)</script>\"'&"
-    manifest = manifest_of(tmp_path).with_columns(source=pl.lit(attack), image_type=pl.lit(attack), diagnosis=None)
+    manifest = manifest_of(tmp_path).with_columns(source=pl.lit(attack), image_type=pl.lit(attack), diagnosis_node=None)
     words = {each: f"{each}{attack}" for each in HAM7.ids}
     manifest = manifest.with_columns(pl.col("source_diagnosis").replace(words))
     classes = source_classes(list(words.values()))
@@ -188,7 +188,7 @@ def test_names_from_files_cannot_become_markup(tmp_path):
 def test_images_that_could_not_be_scored_are_said_twice(tmp_path):
     manifest = manifest_of(tmp_path)
     strange = manifest.with_columns(
-        diagnosis=pl.when(pl.int_range(56) < 4).then(None).otherwise("diagnosis"),
+        diagnosis_node=pl.when(pl.int_range(56) < 4).then(None).otherwise("diagnosis_node"),
         source_diagnosis=pl.when(pl.int_range(56) < 4).then(pl.lit("scar")).otherwise("source_diagnosis"),
     )
     text = Page(report(tmp_path, strange, predictions_for(manifest))).text

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from cutis.errors import ManifestError, listed
 from cutis.files import replacing
+from cutis.taxonomy import shipped_taxonomy
 
 FITZPATRICK_SKIN_TYPES: tuple[str, ...] = tuple(each.value for each in FitzpatrickSkinType)
 SUBSETS = ("train", "val", "test", "excluded")
@@ -29,6 +30,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "lesion_id": pl.String(),
     "patient_id": pl.String(),
     "diagnosis": pl.String(),  # ISIC path, e.g. "Benign:Benign melanocytic proliferations:Nevus"
+    "diagnosis_node": pl.String(),  # node of the tree of diagnoses, e.g. "nevus"; knows more diseases than ISIC
     "source_diagnosis": pl.String(),  # the data set's own word, e.g. "nv"
     "diagnosis_confirm_type": pl.String(),  # ISIC value, e.g. "histopathology"
     "age_approx": pl.Int64(),  # years, 0–120; ISIC tops its own at 85
@@ -126,6 +128,8 @@ PANDERA_SCHEMA = pa.DataFrameSchema(
 def manifest_frame(rows: pl.DataFrame | Iterable[dict[str, Any]]) -> pl.DataFrame:
     """A manifest from rows: every known column present and of its type, unknown columns kept at the end.
 
+    A row with an ISIC diagnosis and no node of the tree gets the node that stands for that diagnosis.
+
     Raises:
         ManifestError: a value cannot be read as its column's type.
     """
@@ -136,7 +140,16 @@ def manifest_frame(rows: pl.DataFrame | Iterable[dict[str, Any]]) -> pl.DataFram
             columns.append(pl.lit(None, dtype=dtype).alias(column))
         else:
             columns.append(_cast(frame, column, dtype))
-    return frame.select(*columns, *[each for each in frame.columns if each not in SCHEMA])
+    return _with_nodes(frame.select(*columns, *[each for each in frame.columns if each not in SCHEMA]))
+
+
+def _with_nodes(frame: pl.DataFrame) -> pl.DataFrame:
+    without = frame.filter(pl.col("diagnosis_node").is_null())["diagnosis"].drop_nulls().unique()
+    nodes = {path: node for path in without if (node := shipped_taxonomy().of_isic(path))}
+    if not nodes:
+        return frame
+    given = pl.col("diagnosis").replace_strict(nodes, default=None, return_dtype=pl.String)
+    return frame.with_columns(diagnosis_node=pl.coalesce("diagnosis_node", given))
 
 
 def _cast(frame: pl.DataFrame, column: str, dtype: pl.DataType) -> pl.Expr:
@@ -170,8 +183,9 @@ def _datetimes(words: pl.Series) -> pl.Series:
 def check_manifest(frame: pl.DataFrame) -> list[BadRow]:
     """Every bad row of a manifest with its reason; empty when all is well.
 
-    Checked: ids, ranges and ISIC's values (through ``isic-metadata`` for diagnosis, confirmation type and
-    anatomical site), and that one lesion belongs to one patient. Image files are checked by
+    Checked: ids, ranges and ISIC's values (through ``isic-metadata`` for diagnosis, confirmation type and anatomical
+    site), that the node is in the tree and agrees with the diagnosis, and that one lesion belongs to one patient.
+    Image files are checked by
     :func:`cutis.data.check_images`.
     """
     bad = _pandera_problems(frame)
@@ -184,6 +198,7 @@ def check_manifest(frame: pl.DataFrame) -> list[BadRow]:
                 BadRow(row + 1, image_id, column, wrong[value])
                 for row, image_id, value in rows.select("_row", "image_id", column).iter_rows()
             ]
+    bad += _unfit_nodes(frame)
     bad += _lesions_of_several_patients(frame)
     return sorted(bad, key=lambda each: (each.row, each.column))
 
@@ -213,6 +228,28 @@ def _isic_reason(column: str, value: str) -> str | None:
     except ValidationError:
         return f"'{value}' is not a value the ISIC archive knows"
     return None
+
+
+def _unfit_nodes(frame: pl.DataFrame) -> list[BadRow]:
+    """Nodes that the tree does not have, and those that contradict the ISIC diagnosis beside them."""
+    taxonomy = shipped_taxonomy()
+    reasons: dict[tuple[str, str | None], str] = {}
+    for node, path in frame.select("diagnosis_node", "diagnosis").drop_nulls("diagnosis_node").unique().iter_rows():
+        if node not in taxonomy:
+            near = taxonomy.suggest(node, 3)
+            reasons[node, path] = f"'{node}' is not in the tree of diagnoses" + (
+                f" (near: {listed(near)})" if near else ""
+            )
+        elif (isic := taxonomy.of_isic(path) if path else None) and not (
+            taxonomy.is_within(node, isic) or taxonomy.is_within(isic, node)
+        ):
+            reasons[node, path] = f"'{node}' is another diagnosis than '{path}'"
+    rows = frame.select("image_id", "diagnosis_node", "diagnosis").iter_rows()
+    return [
+        BadRow(row, image_id, "diagnosis_node", reasons[node, path])
+        for row, (image_id, node, path) in enumerate(rows, 1)
+        if (node, path) in reasons
+    ]
 
 
 def _lesions_of_several_patients(frame: pl.DataFrame) -> list[BadRow]:

@@ -1,6 +1,7 @@
-"""What a clinician or a reviewer reads: the evaluation report, one HTML file."""
+"""What a clinician or a reviewer reads: the evaluation report and the tree of diagnoses, one HTML file each."""
 
 from cutis.report.facts import report_facts
 from cutis.report.page import write_report
+from cutis.report.taxonomy_page import write_taxonomy_page
 
-__all__ = ["report_facts", "write_report"]
+__all__ = ["report_facts", "write_report", "write_taxonomy_page"]

@@ -6,7 +6,7 @@ import polars as pl
 
 from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, is_image
-from cutis.data.sources.words import folded, isic_diagnoses, isic_diagnosis, unmapped_note
+from cutis.data.sources.words import diagnosis_of, unmapped_note
 from cutis.errors import ManifestError, listed
 
 PARTS = {
@@ -39,22 +39,25 @@ def read(root: Path) -> Imported:
         )
     frame = pl.DataFrame(
         [_row(each, root, depth) for each in sorted_in],
-        schema=dict.fromkeys(("image_id", "image_path", "diagnosis", "source_diagnosis", "subset"), pl.String),
+        schema=dict.fromkeys(
+            ("image_id", "image_path", "diagnosis_node", "diagnosis", "source_diagnosis", "subset"), pl.String
+        ),
         orient="row",
     )
     _no_twins(frame)
     loose = [each.name for each in files if len(each.relative_to(root).parts) <= depth + 1]
-    words = dict.fromkeys((each for each in frame["source_diagnosis"] if folded(each) in isic_diagnoses()), "")
+    words = {each: "" for each in frame["source_diagnosis"].unique() if diagnosis_of(each)}
     notes = [f"{len(loose):,} images lie outside the class folders and are left out: {listed(loose)}"] if loose else []
     notes += unmapped_note(frame, "source_diagnosis", "class folders", "source_diagnosis", words)
     return Imported(frame, tuple(notes))
 
 
-def _row(path: Path, root: Path, depth: int) -> tuple[str, str, str | None, str, str | None]:
+def _row(path: Path, root: Path, depth: int) -> tuple[str | None, ...]:
     below = path.relative_to(root)
     word = below.parts[depth]
     subset = PARTS[below.parts[0].lower()] if depth else None
-    return below.with_suffix("").as_posix(), str(path), isic_diagnosis(word), word, subset
+    node, isic = diagnosis_of(word) or (None, None)
+    return below.with_suffix("").as_posix(), str(path), node, isic, word, subset
 
 
 def _no_twins(frame: pl.DataFrame) -> None:

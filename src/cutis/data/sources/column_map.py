@@ -13,9 +13,8 @@ from cutis.data.sources.words import (
     SEXES,
     SKIN_TYPES,
     age_of,
-    folded,
-    isic_diagnoses,
-    isic_diagnosis,
+    diagnosis_of,
+    mapped,
     sex_of,
     skin_type_of,
     unmapped_note,
@@ -110,9 +109,13 @@ def _isic_values(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     if "diagnosis" in frame.columns:
         if "source_diagnosis" not in frame.columns:
             frame = frame.with_columns(pl.col("diagnosis").alias("source_diagnosis"))
-        known = {each: "" for each in frame["diagnosis"].drop_nulls().unique() if folded(each) in isic_diagnoses()}
-        notes += unmapped_note(frame, "diagnosis", "diagnoses", "source_diagnosis", known)
-        frame = frame.with_columns(pl.col("diagnosis").map_elements(isic_diagnosis, return_dtype=pl.String))
+        known = {each: found for each in frame["diagnosis"].drop_nulls().unique() if (found := diagnosis_of(each))}
+        notes += unmapped_note(frame, "diagnosis", "diagnoses", "source_diagnosis", dict.fromkeys(known, ""))
+        nodes = {word: each.node for word, each in known.items() if each.node}
+        paths = {word: each.isic for word, each in known.items() if each.isic}
+        frame = frame.with_columns(
+            mapped("diagnosis", nodes).alias("diagnosis_node"), mapped("diagnosis", paths).alias("diagnosis")
+        )
     if "sex" in frame.columns:
         lower = frame.select(pl.col("sex").str.to_lowercase())
         notes += unmapped_note(lower, "sex", "values of sex", "no column (they are left out)", SEXES)

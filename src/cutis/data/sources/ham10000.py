@@ -7,16 +7,17 @@ import polars as pl
 from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, images_notes, need_ids, read_rows
 from cutis.data.sources.words import (
-    HAM_DIAGNOSES,
     HAM_SITES,
     age_of,
     age_zero_notes,
+    diagnosis_columns,
     mapped,
     need_words,
     sex_of,
     unmapped_note,
 )
 from cutis.errors import ManifestError, listed
+from cutis.taxonomy import vocabulary
 
 COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 
@@ -39,7 +40,8 @@ def read(root: Path) -> Imported:
     table = _metadata(folder)
     rows = read_rows(table, COLUMNS)
     need_ids(rows, "image_id", table)
-    need_words(rows, "dx", HAM_DIAGNOSES, table)
+    diagnoses = vocabulary("ham10000").words
+    need_words(rows, "dx", diagnoses, table)
     need_words(rows, "dx_type", CONFIRM_TYPES, table)
     images = folder.images()
     ids = rows["image_id"].to_list()
@@ -49,7 +51,7 @@ def read(root: Path) -> Imported:
         pl.Series("image_path", images.locate(ids), dtype=pl.String),
         pl.Series("mask_path", images.locate(masks), dtype=pl.String),
         "lesion_id",
-        mapped("dx", HAM_DIAGNOSES).alias("diagnosis"),
+        *diagnosis_columns("dx", diagnoses),
         pl.col("dx").alias("source_diagnosis"),
         mapped("dx_type", CONFIRM_TYPES).alias("diagnosis_confirm_type"),
         age_of("age", zero_is_unknown=True).alias("age_approx"),

@@ -1,6 +1,5 @@
 """ISIC challenges 2018 (task 3), 2019 and 2020, told apart by the columns of their ground truth."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -8,22 +7,21 @@ import polars as pl
 from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, images_notes, need_ids, read_rows, subset_of
 from cutis.data.sources.words import (
-    ISIC_2018_DIAGNOSES,
-    ISIC_2019_DIAGNOSES,
     ISIC_SITES,
     age_of,
     age_zero_notes,
-    isic_diagnoses,
-    isic_diagnosis,
+    diagnosis_columns,
+    diagnosis_of,
     mapped,
     sex_of,
     unmapped_note,
 )
 from cutis.errors import ManifestError, listed
+from cutis.taxonomy import vocabulary
 
 COLUMNS = {
-    2018: ("image", *ISIC_2018_DIAGNOSES),
-    2019: ("image", *ISIC_2019_DIAGNOSES, "UNK"),
+    2018: ("image", "MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"),
+    2019: ("image", "MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK"),
     2020: ("image_name", "benign_malignant", "target"),
 }
 """What the ground truth of each year is known by."""
@@ -38,7 +36,6 @@ CITATIONS = {
 }
 
 _METADATA_2019 = ("image", "age_approx", "anatom_site_general", "sex")
-_BENIGN_OR_MALIGNANT = {"benign": "Benign", "malignant": "Malignant"}
 
 
 def read(root: Path) -> Imported:
@@ -81,7 +78,7 @@ def read(root: Path) -> Imported:
 
 
 def _read_2018(folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, list[str]]:
-    labels = _one_hot(tables, ISIC_2018_DIAGNOSES)
+    labels = _one_hot(tables, 2018)
     groupings = folder.tables("image", "lesion_id")
     if not groupings:
         return labels, ["no *LesionGroupings*.csv found: lesion_id is missing, so a split cannot keep lesions together"]
@@ -94,7 +91,7 @@ def _read_2018(folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, li
 
 
 def _read_2019(folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, list[str]]:
-    labels = _one_hot(tables, ISIC_2019_DIAGNOSES, unknown="UNK")
+    labels = _one_hot(tables, 2019)
     unknown = labels.filter(pl.col("source_diagnosis") == "UNK")
     notes = [f"{len(unknown):,} rows are UNK (none of the eight classes): diagnosis is missing"] if len(unknown) else []
     metadata = folder.tables(*_METADATA_2019)
@@ -121,21 +118,24 @@ def _read_2020(_folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, l
     need_ids(rows, "image_name", tables[0])
     optional = ("patient_id", "lesion_id", "sex", "age_approx", "anatom_site_general_challenge", "diagnosis")
     rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias(each) for each in optional if each not in rows.columns)
-    words = {each: path for each in rows["diagnosis"].drop_nulls().unique() if (path := isic_diagnosis(each))}
-    by_outcome = mapped("benign_malignant", _BENIGN_OR_MALIGNANT)
+    known = {each: found for each in rows["diagnosis"].drop_nulls().unique() if (found := diagnosis_of(each))}
+    nodes = {word: each.node for word, each in known.items() if each.node}
+    # Most rows are "unknown" and benign: all that is known is the top of the tree.
+    outcome = {word: word for word in ("benign", "malignant")}
+    word = pl.when(pl.col("diagnosis").is_in(list(nodes))).then("diagnosis").otherwise("benign_malignant")
+    rows = rows.with_columns(word.alias("_word"))
     frame = rows.select(
         pl.col("image_name").alias("image_id"),
         "patient_id",
         "lesion_id",
-        # Most rows are "unknown" and benign: all that is known is the top of the hierarchy.
-        pl.coalesce(mapped("diagnosis", words), by_outcome).alias("diagnosis"),
+        *diagnosis_columns("_word", outcome | nodes),
         pl.col("diagnosis").fill_null(pl.col("benign_malignant")).alias("source_diagnosis"),
         age_of("age_approx", zero_is_unknown=True),
         sex_of("sex"),
         mapped("anatom_site_general_challenge", ISIC_SITES).alias("anatom_site"),
         pl.col("anatom_site_general_challenge").alias("source_anatom_site"),
     )
-    outcome_only = rows.filter(mapped("diagnosis", words).is_null())
+    outcome_only = rows.filter(~pl.col("diagnosis").is_in(list(nodes)).fill_null(value=False))
     notes = []
     if len(outcome_only):
         notes.append(
@@ -144,14 +144,14 @@ def _read_2020(_folder: DataFolder, tables: list[Path]) -> tuple[pl.DataFrame, l
         )
     notes += age_zero_notes(rows, "age_approx")
     site = "anatom_site_general_challenge"
-    notes += unmapped_note(rows, "diagnosis", "diagnoses", "source_diagnosis", dict(isic_diagnoses()) | words)
+    notes += unmapped_note(rows, "diagnosis", "diagnoses", "source_diagnosis", nodes)
     notes += unmapped_note(rows, site, "anatomical sites", "source_anatom_site", ISIC_SITES)
     return frame, notes
 
 
-def _one_hot(tables: list[Path], classes: Mapping[str, str], unknown: str = "") -> pl.DataFrame:
-    """``image_id``, ``diagnosis``, ``source_diagnosis``, ``subset`` of one-hot tables, one column a class."""
-    columns = [*classes, *([unknown] if unknown else [])]
+def _one_hot(tables: list[Path], year: int) -> pl.DataFrame:
+    """``image_id``, ``source_diagnosis``, the diagnosis and ``subset`` of one-hot tables, one column a class."""
+    columns = list(COLUMNS[year][1:])
     parts = []
     for table in tables:
         rows = read_rows(table, ["image", *columns])
@@ -179,7 +179,7 @@ def _one_hot(tables: list[Path], classes: Mapping[str, str], unknown: str = "") 
     several = labels["subset"].n_unique() > 1
     return labels.select(
         "image_id",
-        mapped("word", classes).alias("diagnosis"),
+        *diagnosis_columns("word", vocabulary(f"isic{year}").words),
         pl.col("word").alias("source_diagnosis"),
         pl.col("subset") if several else pl.lit(None, dtype=pl.String).alias("subset"),
     )

@@ -6,8 +6,9 @@ import polars as pl
 
 from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, ImageFiles, images_notes, need_ids, read_rows, subset_of
-from cutis.data.sources.words import ISIC_2017_DIAGNOSES, age_of, mapped, sex_of
+from cutis.data.sources.words import age_of, diagnosis_columns, sex_of
 from cutis.errors import ManifestError
+from cutis.taxonomy import vocabulary
 
 LABELS = ("image_id", "melanoma", "seborrheic_keratosis")
 METADATA = ("image_id", "age_approximate", "sex")
@@ -43,7 +44,7 @@ def read(root: Path) -> Imported:
         "image_id",
         pl.Series("image_path", images.locate(rows["image_id"].to_list()), dtype=pl.String),
         pl.Series("mask_path", images.locate(masks), dtype=pl.String),
-        mapped("word", ISIC_2017_DIAGNOSES).alias("diagnosis"),
+        *diagnosis_columns("word", vocabulary("isic2017").words),
         pl.col("word").alias("source_diagnosis"),
         age_of("age_approximate").alias("age_approx"),
         sex_of("sex"),

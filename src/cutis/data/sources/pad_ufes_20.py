@@ -7,9 +7,9 @@ import polars as pl
 from cutis.data.sources.contract import Imported, Source
 from cutis.data.sources.folders import DataFolder, images_notes, need_ids, read_rows, without_image_suffix
 from cutis.data.sources.words import (
-    PAD_DIAGNOSES,
     PAD_SITES,
     age_of,
+    diagnosis_columns,
     mapped,
     need_words,
     sex_of,
@@ -17,6 +17,7 @@ from cutis.data.sources.words import (
     unmapped_note,
 )
 from cutis.errors import ManifestError, listed
+from cutis.taxonomy import vocabulary
 
 COLUMNS = (
     "patient_id",
@@ -54,7 +55,8 @@ def read(root: Path) -> Imported:
         )
     rows = read_rows(tables[0], COLUMNS)
     need_ids(rows, "img_id", tables[0])
-    need_words(rows, "diagnostic", PAD_DIAGNOSES, tables[0])
+    diagnoses = vocabulary("pad-ufes-20").words
+    need_words(rows, "diagnostic", diagnoses, tables[0])
     images = folder.images()
     # img_id ends in .png; copies of the data set hold JPEG files of the same stem.
     ids = [without_image_suffix(each) for each in rows["img_id"]]
@@ -63,7 +65,7 @@ def read(root: Path) -> Imported:
         pl.Series("image_path", images.locate(ids), dtype=pl.String),
         (pl.col("patient_id") + "_" + pl.col("lesion_id")).alias("lesion_id"),
         "patient_id",
-        mapped("diagnostic", PAD_DIAGNOSES).alias("diagnosis"),
+        *diagnosis_columns("diagnostic", diagnoses),
         pl.col("diagnostic").alias("source_diagnosis"),
         mapped("biopsed", {"True": "histopathology"}).alias("diagnosis_confirm_type"),
         age_of("age").alias("age_approx"),

@@ -1,58 +1,21 @@
 """Data sets' words and the ISIC archive's values for them.
 
-Diagnoses and anatomical sites are nodes of ISIC's hierarchies, written as paths. A word goes to the deepest
-node that is certainly right: ``"back"`` is ``"Trunk:Posterior trunk"``; ``"acral"`` may be hand or foot and
+Anatomical sites are nodes of ISIC's hierarchy, written as paths; diagnoses are nodes of cutis's tree, most of which
+have an ISIC path too. What each data set's words for diagnoses mean stands in ``taxonomy/words.toml``. A word goes to
+the deepest node that is certainly right: ``"back"`` is ``"Trunk:Posterior trunk"``; ``"acral"`` may be hand or foot and
 goes nowhere.
 """
 
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import NamedTuple
 
 import polars as pl
 from isic_metadata.fields import AnatomSiteEnum, DiagnosisEnum
 
-from cutis.errors import ManifestError, listed
-
-_AK = "Indeterminate:Indeterminate epidermal proliferations:Solar or actinic keratosis"
-_BCC = "Malignant:Malignant adnexal epithelial proliferations - Follicular:Basal cell carcinoma"
-_BKL = "Benign:Benign epidermal proliferations:Pigmented benign keratosis"  # as the archive has HAM's bkl
-_DF = "Benign:Benign soft tissue proliferations - Fibro-histiocytic:Dermatofibroma"
-_MEL = "Malignant:Malignant melanocytic proliferations (Melanoma):Melanoma, NOS"
-_NV = "Benign:Benign melanocytic proliferations:Nevus"
-_SCC = "Malignant:Malignant epidermal proliferations:Squamous cell carcinoma, NOS"
-_SEK = "Benign:Benign epidermal proliferations:Seborrheic keratosis"
-_VASC = "Benign:Benign soft tissue proliferations - Vascular"
-
-HAM_DIAGNOSES = {"akiec": _AK, "bcc": _BCC, "bkl": _BKL, "df": _DF, "mel": _MEL, "nv": _NV, "vasc": _VASC}
-ISIC_2017_DIAGNOSES = {"melanoma": _MEL, "seborrheic_keratosis": _SEK, "nevus": _NV}
-ISIC_2018_DIAGNOSES = {each.upper(): node for each, node in HAM_DIAGNOSES.items()}
-ISIC_2019_DIAGNOSES = {
-    "MEL": _MEL, "NV": _NV, "BCC": _BCC, "AK": _AK, "BKL": _BKL, "DF": _DF, "VASC": _VASC, "SCC": _SCC,
-}  # fmt: skip
-PAD_DIAGNOSES = {"ACK": _AK, "BCC": _BCC, "MEL": _MEL, "NEV": _NV, "SCC": _SCC, "SEK": _SEK}
-
-# The archive's words before it had a hierarchy, where they are not a name in it already. "adnexal tumor" and
-# "other" may be benign or malignant and stay without a node.
-_FIBROUS = "Benign:Benign soft tissue proliferations - Fibro-histiocytic"
-_FLAT = "Benign:Flat melanotic pigmentations - not melanocytic nevus"
-_UNSURE = "Indeterminate:Indeterminate melanocytic proliferations"
-_LEGACY_DIAGNOSES = {
-    "acrochordon": f"{_FIBROUS}:Fibroepithelial polyp",
-    "actinic keratosis": _AK,
-    "aimp": f"{_UNSURE}:Atypical intraepithelial melanocytic proliferation",
-    "angiofibroma or fibrous papule": f"{_FIBROUS}:Angiofibroma",
-    "angioma": f"{_VASC}:Hemangioma",
-    "atypical melanocytic proliferation": f"{_UNSURE}:Atypical melanocytic neoplasm",
-    "cafe-au-lait macule": f"{_FLAT}:Cafe au lait macule or patch",
-    "lichenoid keratosis": "Benign:Benign epidermal proliferations:Lichen planus like keratosis",
-    "melanoma": _MEL,
-    "merkel cell carcinoma": "Malignant:Merkel cell proliferation:Merkel cell carcinoma",
-    "mucosal melanosis": f"{_FLAT}:Mucosal melanotic macule",
-    "nevus spilus": "Benign:Benign melanocytic proliferations:Nevus:Nevus, Spilus",
-    "squamous cell carcinoma": _SCC,
-    "vascular lesion": _VASC,
-}
+from cutis.errors import ManifestError, TaxonomyError, listed
+from cutis.taxonomy import shipped_taxonomy, vocabulary
 
 HAM_SITES = {
     "abdomen": "Trunk:Anterior trunk:Anterior abdomen",
@@ -102,30 +65,61 @@ SEXES = {"female": "female", "f": "female", "male": "male", "m": "male"}
 SKIN_TYPES = dict(zip(("1", "2", "3", "4", "5", "6"), ("I", "II", "III", "IV", "V", "VI"), strict=True))
 
 
-@cache
-def isic_diagnoses() -> Mapping[str, str]:
-    """Every word known for a diagnosis, folded, with its ISIC path.
+class Diagnosis(NamedTuple):
+    """What a word means: the node of the tree, and the ISIC archive's path; None where there is none."""
 
-    These are the full paths and last names of ISIC's hierarchy, the archive's older words, and the short
-    codes of HAM10000, the ISIC challenges and PAD-UFES-20.
+    node: str | None
+    isic: str | None
+
+
+@cache
+def diagnosis_of(word: str) -> Diagnosis | None:
+    """What a word for a diagnosis means; None if it is not known.
+
+    Known are ISIC's paths and their last names, the archive's older words, and every word of the tree of diagnoses
+    (``"BCC"``, ``"basal cell carcinoma"``, ``"rodent ulcer"``).
     """
+    taxonomy = shipped_taxonomy()
+    path = _isic_paths().get(folded(word))
+    if path is not None:
+        above = path
+        while above and taxonomy.of_isic(above) is None:  # "Benign:Benign - Other" has no node of its own
+            above = above.rpartition(":")[0]
+        return Diagnosis(taxonomy.of_isic(above), path)
+    for lookup in (vocabulary("isic-archive").node_of, taxonomy.find):
+        try:
+            node = lookup(word)
+        except TaxonomyError:
+            continue
+        return Diagnosis(node, _isic_of(node)) if node else None
+    return None
+
+
+def diagnosis_columns(column: str, words: Mapping[str, str]) -> list[pl.Expr]:
+    """The columns ``diagnosis_node`` and ``diagnosis`` of a text column.
+
+    Args:
+        column: the data set's own words.
+        words: the node of each (:func:`cutis.taxonomy.vocabulary`).
+    """
+    paths = {word: path for word, node in words.items() if (path := _isic_of(node))}
+    return [mapped(column, words).alias("diagnosis_node"), mapped(column, paths).alias("diagnosis")]
+
+
+def _isic_of(node: str) -> str | None:
+    # The archive files HAM10000's akiec, which is actinic keratosis or carcinoma in situ, as actinic keratosis.
+    return shipped_taxonomy()["actinic-keratosis" if node == "akiec" else node].isic
+
+
+@cache
+def _isic_paths() -> Mapping[str, str]:
     paths = [each.value for each in DiagnosisEnum]
-    words = {folded(path): path for path in paths}
-    words |= {folded(path.rpartition(":")[2]): path for path in paths}
-    words |= _LEGACY_DIAGNOSES
-    for codes in (HAM_DIAGNOSES, ISIC_2017_DIAGNOSES, ISIC_2019_DIAGNOSES, PAD_DIAGNOSES):
-        words |= {folded(code): path for code, path in codes.items()}
-    return words
+    return {folded(path.rpartition(":")[2]): path for path in paths} | {folded(path): path for path in paths}
 
 
 def folded(word: str) -> str:
     """The word in lower case with single spaces; an underscore is a space (``"Basal_cell carcinoma"``)."""
     return re.sub(r"[\s_]+", " ", word).strip().lower()
-
-
-def isic_diagnosis(word: str) -> str | None:
-    """The ISIC path for a word (``"BCC"``, ``"basal cell carcinoma"``, the path itself), or None."""
-    return isic_diagnoses().get(folded(word))
 
 
 def isic_anatom_site(word: str) -> str | None:
