@@ -11,7 +11,13 @@ from typer.testing import CliRunner
 from cutis.cli.evaluate import evaluate_verb
 from cutis.data import manifest_frame, write_manifest
 from cutis.errors import CutisError, LeakError, PredictionsError
-from cutis.evaluation import Evaluation, Predictions, write_predictions
+from cutis.evaluation import (
+    Evaluation,
+    Predictions,
+    choose_thresholds,
+    fit_conformal_sets,
+    write_predictions,
+)
 from cutis.taxonomy import class_set
 
 HAM7 = class_set("ham7")
@@ -38,7 +44,7 @@ def write_files(folder, name="m", images=70, seen="no", **columns):
             "image_id": f"{name}{n}",
             "lesion_id": f"l{n // 2}",
             "source": name,
-            "diagnosis": HAM7.classes[(n // 2) % 7].nodes[0],
+            "diagnosis_node": HAM7.classes[(n // 2) % 7].nodes[0],
             "source_diagnosis": HAM7.ids[(n // 2) % 7],
         }
         for n in range(images)
@@ -82,8 +88,8 @@ def test_several_predictions_and_manifests_are_joined(run, tmp_path):
 
 def test_notes_are_printed(run, tmp_path):
     strange = pl.when(pl.int_range(70) < 2).then(pl.lit("scar")).otherwise("source_diagnosis")
-    no_path = pl.when(pl.int_range(70) < 2).then(None).otherwise("diagnosis")
-    predictions, manifest = write_files(tmp_path, seen=None, source_diagnosis=strange, diagnosis=no_path)
+    no_path = pl.when(pl.int_range(70) < 2).then(None).otherwise("diagnosis_node")
+    predictions, manifest = write_files(tmp_path, seen=None, source_diagnosis=strange, diagnosis_node=no_path)
     output = run(predictions, "--on", manifest, "-o", tmp_path / "out").output
     assert "note: For 68 of the 68 images it is not known" in output
     assert "note: 2 images of no class were not scored: scar (2)." in output
@@ -115,6 +121,51 @@ def test_a_leak_is_refused_and_nothing_is_written(run, tmp_path, seen, error):
     with pytest.raises(error):
         run(predictions, "--on", manifest, "-o", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def write_rules(folder):
+    """A bundle's two rules, chosen on other images of the same kind."""
+    truth = np.arange(140) % 7
+    values = np.random.default_rng(1).dirichlet(np.ones(7), size=140)
+    folder.mkdir()
+    thresholds = choose_thresholds(truth, values, HAM7, chosen_on="elsewhere")
+    (folder / "thresholds.json").write_text(thresholds.model_dump_json())
+    conformal = fit_conformal_sets(truth, values, HAM7, calibrated_on="elsewhere")
+    (folder / "conformal.json").write_text(conformal.model_dump_json())
+    return folder
+
+
+def test_thresholds_and_prediction_sets_come_from_files_or_a_bundle(run, tmp_path):
+    predictions, manifest = write_files(tmp_path)
+    bundle = write_rules(tmp_path / "bundle")
+    options = [predictions, "--on", manifest, "-o", tmp_path / "out", "--resamples", 100]
+    files = ["--thresholds", bundle / "thresholds.json", "--conformal", bundle / "conformal.json"]
+    named = json.loads(run(*options, *files, "--json").stdout)["evaluation"]
+    assert named["operating_points"]["thresholds"]["chosen_on"] == "elsewhere"
+    assert named["conformal"]["promised"] == 0.9
+    taken = json.loads(run(*options, "--bundle", bundle, "--json").stdout)["evaluation"]
+    assert {**taken, "evaluated_at": ""} == {**named, "evaluated_at": ""}
+    output = run(*options, "--bundle", bundle).output
+    assert "truth in differential list" in output
+    assert "truth in 90% prediction set" in output
+    (bundle / "conformal.json").unlink()
+    only = json.loads(run(*options, "--bundle", bundle, "--json").stdout)["evaluation"]
+    assert only["conformal"] is None
+    with pytest.raises(PredictionsError, match="names thresholds and prediction sets already"):
+        run(*options, "--bundle", bundle, *files)
+    with pytest.raises(PredictionsError, match="holds neither"):
+        run(*options, "--bundle", tmp_path)
+
+
+def test_coarser_classes_can_be_measured_at(run, tmp_path):
+    predictions, manifest = write_files(tmp_path)
+    options = [predictions, "--on", manifest, "-o", tmp_path / "out", "--resamples", 100, "--at", "esteva3"]
+    told = json.loads(run(*options, "--json").stdout)["evaluation"]
+    assert [each["id"] for each in told["by_class"]] == ["benign", "malignant"]
+    assert told["predicted_classes"]["name"] == "ham7"
+    assert "2 classes (esteva3) from 7" in run(*options).output
+    with pytest.raises(PredictionsError, match="thresholds are for akiec"):
+        run(*options, "--bundle", write_rules(tmp_path / "bundle"))
 
 
 def test_help_shows_an_example(run):

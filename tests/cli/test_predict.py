@@ -4,11 +4,13 @@ import json
 import shutil
 from importlib import resources
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
-from cutis.evaluation import read_predictions
+from cutis.evaluation import ClassThreshold, ConformalSets, ThresholdRule, Thresholds, read_predictions
+from cutis.files import write_json
 from cutis.taxonomy import class_set
 
 HAM7 = class_set("ham7").ids
@@ -25,6 +27,83 @@ def test_a_photograph_gives_seven_probabilities_and_the_warning(cutis, bundle, p
     assert "photo.png" in out
     assert "Research software, not a medical device" in out
     assert "trained on" not in out
+
+
+def decide(bundle, thresholds, limits):
+    """Put thresholds and conformal sets into a bundle's folder; a limit of None puts the class into every set."""
+    classes = {
+        each: ClassThreshold(value=thresholds[each], sensitivity=0.9, specificity=0.8, images=20, others=80)
+        for each in HAM7
+    }
+    write_json(
+        bundle / "thresholds.json", Thresholds(rule=ThresholdRule(), chosen_on="x", classes=classes).model_dump()
+    )
+    write_json(
+        bundle / "conformal.json",
+        ConformalSets(
+            score="lac",
+            coverage=0.9,
+            class_conditional=True,
+            limits=limits,
+            calibration_images=dict.fromkeys(HAM7, 20),
+            calibrated_on="x",
+        ).model_dump(),
+    )
+
+
+def every(value, **others):
+    return dict.fromkeys(HAM7, value) | others
+
+
+def test_one_photograph_gets_its_differential_list_and_its_set(cutis, bundle, photo):
+    assert "differential" not in cutis("predict", bundle, photo)[1]
+    # mel's threshold is the lower of the two that are reached, so it stands first whatever the probabilities
+    decide(bundle, every(1.0, mel=1e-9, nv=1e-3), every(0.0, mel=0.9999, nv=0.9999))
+    status, out, err = cutis("predict", bundle, photo)
+    assert (status, err) == (0, "")
+    told = " ".join(out.split())
+    assert "differential list Melanoma (malignant), Melanocytic nevus (benign) at or above their own thresholds" in told
+    assert "holds the diagnosis in 90% of images like those it was calibrated on" in told
+    assert "90% set " in told
+    shown = told.split("90% set ")[1]
+    assert "Melanoma (malignant)" in shown
+    assert "Melanocytic nevus (benign)" in shown
+    assert "Dermatofibroma" not in shown
+    assert out.index("differential list") < out.index("Research software")
+
+
+def test_where_nothing_reaches_its_threshold_the_nearest_is_named(cutis, bundle, photo):
+    decide(bundle, every(1.0, mel=0.9999), every(0.0))
+    told = " ".join(cutis("predict", bundle, photo)[1].split())
+    assert "differential list none: no diagnosis reaches its own threshold; nearest is " in told
+    assert "90% set empty: unlike the images of every diagnosis it was calibrated on" in told
+
+
+def test_what_every_set_holds_is_said(cutis, bundle, photo):
+    decide(bundle, every(1.0), every(0.0, df=None))
+    told = " ".join(cutis("predict", bundle, photo)[1].split())
+    assert "90% set Dermatofibroma (benign) holds the diagnosis" in told
+    assert "always holds Dermatofibroma, of which it saw too few images" in told
+
+
+def test_of_many_photographs_lists_and_sets_are_columns(cutis, bundle, photo, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    decide(bundle, every(1.0, mel=1e-9), every(0.0, nv=None))
+    many = [shutil.copy(photo, tmp_path / f"view{n:02}.png") for n in range(4)]
+    _, out, _ = cutis("predict", bundle, *many)
+    assert "differential list" in out
+    lines = [line.replace("│", " ").split() for line in out.splitlines() if "view" in line]
+    assert [line[-2:] for line in lines] == [["mel", "nv"]] * 4
+
+
+def test_what_is_written_and_json_are_the_probabilities_alone(cutis, bundle, photo, manifest, tmp_path):
+    plain = json.loads(cutis("predict", bundle, photo, "--json")[1])
+    cutis("predict", bundle, manifest, "-o", tmp_path / "plain.csv")
+    decide(bundle, every(0.1), every(0.9))
+    assert json.loads(cutis("predict", bundle, photo, "--json")[1]) == plain
+    assert cutis("predict", bundle, manifest, "-o", tmp_path / "p.csv")[0] == 0
+    assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+    np.testing.assert_allclose(read_predictions(tmp_path / "p.csv").probabilities.sum(axis=1), 1)
 
 
 def test_json_is_one_object_with_probabilities_that_sum_to_1(cutis, bundle, photo, tmp_path):
@@ -184,6 +263,8 @@ def test_a_bundle_alone_is_refused(fails, bundle):
         ("taxonomy.json", b"{}"),
         ("taxonomy.json", None),
         ("calibration.json", b'{"temperature": -1}'),
+        ("thresholds.json", b"{"),
+        ("conformal.json", b'{"score": "lac"}'),
         ("evaluation.json", b"{"),
         ("training_record.parquet", b"no table"),
         ("training_record.parquet", None),

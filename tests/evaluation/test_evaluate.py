@@ -23,7 +23,7 @@ def manifest_of(images: int = 140, **columns) -> pl.DataFrame:
             "lesion_id": f"l{n // 2}",
             "source": "test",
             "license": "CC0",
-            "diagnosis": HAM7.classes[(n // 2) % 7].nodes[0],
+            "diagnosis_node": HAM7.classes[(n // 2) % 7].nodes[0],
             "source_diagnosis": HAM7.ids[(n // 2) % 7],
         }
         for n in range(images)
@@ -153,7 +153,7 @@ def test_diagnoses_outside_the_classes_are_counted_and_not_scored():
     predictions = predictions_for(manifest)
     row = pl.int_range(pl.len())
     strange = manifest.with_columns(
-        diagnosis=pl.when(row < 6).then(None).otherwise("diagnosis"),
+        diagnosis_node=pl.when(row < 6).then(None).otherwise("diagnosis_node"),
         source_diagnosis=pl.when(row < 2).then(None).when(row < 6).then(pl.lit("scar")).otherwise("source_diagnosis"),
     )
     evaluation = quick(predictions, strange)

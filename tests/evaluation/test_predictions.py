@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cutis.errors import CutisError, PredictionsError
+from cutis.errors import CutisError, PredictionsError, TaxonomyError
 from cutis.evaluation import Predictions, read_predictions, write_predictions
-from cutis.taxonomy import class_set, source_classes
+from cutis.taxonomy import ClassSet, DiagnosisClass, class_set, source_classes
 
 HAM7 = class_set("ham7")
 ISIC_2018 = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n"
@@ -58,8 +58,8 @@ def test_isic_2019_unknown_column_is_dropped_only_where_it_says_nothing(tmp_path
 
 
 def test_other_columns_become_classes_of_the_data_sets_own_words(tmp_path):
-    predictions = read_predictions(file(tmp_path, "image_id,wart,corn\na,0.25,0.75\n"))
-    assert predictions.classes == source_classes(["wart", "corn"])
+    predictions = read_predictions(file(tmp_path, "image_id,warzen,fleck\na,0.25,0.75\n"))
+    assert predictions.classes == source_classes(["warzen", "fleck"])
     assert predictions.probabilities.tolist() == [[0.75, 0.25]]
 
 
@@ -67,6 +67,52 @@ def test_own_words_can_be_asked_for_where_they_look_like_a_shipped_set(tmp_path)
     path = file(tmp_path, "image_id,akiec,bcc,bkl,df,mel,nv,vasc\na,1,0,0,0,0,0,0\n")
     assert read_predictions(path).classes == HAM7
     assert read_predictions(path, classes="source").classes == source_classes(HAM7.ids)
+
+
+def test_parquet_carries_its_classes_and_csv_falls_back_on_its_columns(tmp_path):
+    fine = ClassSet(
+        name="partition:max=100",
+        source="a partition",
+        classes=tuple(
+            DiagnosisClass(id=each, name=each, malignancy="benign", nodes=nodes)
+            for each, nodes in (("warts", ("wart", "seborrheic-keratosis")), ("moles", ("nevus", "lentigo-nos")))
+        ),
+    )
+    values = np.random.default_rng(0).dirichlet(np.ones(len(fine.ids)), size=3)
+    predictions = Predictions(["a", "b", "c"], values, fine)
+    write_predictions(tmp_path / "p.parquet", predictions)
+    again = read_predictions(tmp_path / "p.parquet")
+    assert again.classes == fine
+    np.testing.assert_array_equal(again.probabilities, values)
+    own_words = read_predictions(tmp_path / "p.parquet", classes="source").classes
+    assert own_words == source_classes(fine.ids)
+    write_predictions(tmp_path / "p.csv", predictions)
+    assert read_predictions(tmp_path / "p.csv").classes == source_classes(fine.ids)
+
+
+def test_carried_classes_that_do_not_fit_or_cannot_be_read_are_refused(tmp_path):
+    table = pl.DataFrame({"image_id": ["a"], "x": [0.5], "y": [0.5]})
+    table.write_parquet(tmp_path / "p.parquet", metadata={"cutis.classes": HAM7.model_dump_json()})
+    with pytest.raises(PredictionsError, match="class columns missing: akiec"):
+        read_predictions(tmp_path / "p.parquet")
+    table.write_parquet(tmp_path / "q.parquet", metadata={"cutis.classes": "{}"})
+    with pytest.raises(PredictionsError, match=r"q\.parquet: the class set in its metadata .*--classes"):
+        read_predictions(tmp_path / "q.parquet")
+
+
+def test_probabilities_are_summed_to_coarser_classes():
+    predictions = some_predictions(5, ["no"] * 5)
+    coarse = predictions.rolled_up(class_set("esteva3"))
+    assert coarse.classes.ids == ("benign", "malignant")  # no class of HAM10000 is non-neoplastic
+    assert coarse.rolled_up_from == HAM7
+    assert coarse.seen == ["no"] * 5
+    malignant = [HAM7.ids.index(each) for each in ("akiec", "bcc", "mel")]
+    found = predictions.probabilities[:, malignant].sum(axis=1)
+    np.testing.assert_allclose(coarse.probabilities[:, 1], found)
+    over = Predictions(["a"], np.array([[0.0, 0, 0, 0, 0.5, 0.5005, 0]]), HAM7)  # 1.0005, within the tolerance
+    assert over.rolled_up(class_set("esteva3")).probabilities.max() <= 1
+    with pytest.raises(TaxonomyError):
+        predictions.rolled_up(class_set("melanoma,nevus"))
 
 
 def test_several_files_are_read_as_one_and_unknown_stays_unknown(tmp_path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cutis.errors import listed
+from cutis.errors import PredictionsError, listed
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,6 +28,12 @@ def evaluate_verb(
         str | None,
         typer.Option(metavar="NAME", help="The class set of the columns; 'source' for the data set's own words."),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Coarser classes to measure at, e.g. esteva3 or risk3: their parts are summed."
+        ),
+    ] = None,
     subset: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="train, val or test. Default: test if there is one, else all."),
@@ -35,6 +41,13 @@ def evaluate_verb(
     normalise: Annotated[
         bool, typer.Option("--normalise", help="Divide each row by its sum: for independent scores.")
     ] = False,
+    thresholds: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A thresholds.json, chosen on other images.")
+    ] = None,
+    conformal: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A conformal.json: prediction sets, calibrated on other images.")
+    ] = None,
+    bundle: Annotated[Path | None, typer.Option(metavar="DIR", help="Take both from this model bundle.")] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap that makes the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
@@ -49,21 +62,41 @@ def evaluate_verb(
     from rich.console import Console
 
     from cutis.data import read_manifest
-    from cutis.evaluation import evaluate, read_predictions, write_evaluation
+    from cutis.evaluation import (
+        evaluate,
+        read_conformal_sets,
+        read_predictions,
+        read_thresholds,
+        write_evaluation,
+    )
     from cutis.report import write_report
     from cutis.taxonomy import class_set
 
     chosen: ClassSet | Literal["source"] | None = None
     if classes is not None:
         chosen = "source" if classes == "source" else class_set(classes)
+    if bundle is not None:
+        thresholds, conformal = _rules_of(bundle, thresholds, conformal)
     manifest = read_manifest(*manifests)
     answered = read_predictions(*predictions, classes=chosen, normalise=normalise)
-    evaluation = evaluate(answered, manifest, subset=subset, resamples=resamples, seed=seed)
+    if at is not None:
+        answered = answered.rolled_up(class_set(at))
+    evaluation = evaluate(
+        answered,
+        manifest,
+        subset=subset,
+        thresholds=None if thresholds is None else read_thresholds(thresholds),
+        conformal=None if conformal is None else read_conformal_sets(conformal),
+        resamples=resamples,
+        seed=seed,
+    )
     paths = [output / "evaluation.json", output / "report.html"]
-    about = {
+    about: dict[str, object] = {
         "Predictions": [str(path) for path in predictions],
         "Manifest": [str(path) for path in manifests],
     }
+    about |= {"Thresholds": str(thresholds)} if thresholds is not None else {}
+    about |= {"Prediction sets": str(conformal)} if conformal is not None else {}
     title = f"{', '.join(path.stem for path in predictions)} on {', '.join(path.stem for path in manifests)}"
     write_evaluation(evaluation, paths[0])
     write_report(evaluation, answered, manifest, paths[1], title=title, about=about)
@@ -71,7 +104,7 @@ def evaluate_verb(
         told = {"evaluation": evaluation.model_dump(mode="json"), "written": [str(path) for path in paths]}
         typer.echo(dumps(told, ensure_ascii=False))
         return
-    Console().print(evaluation_table(evaluation, f"{evaluation.images:,} images, {len(evaluation.by_class)} diagnoses"))
+    Console().print(evaluation_table(evaluation, f"{evaluation.images:,} images, {_classes(evaluation)}"))
     for note in _notes(evaluation):
         typer.echo(f"note: {note}")
     for path in paths:
@@ -83,18 +116,49 @@ def evaluation_table(evaluation: "Evaluation", title: str) -> "Table":
     from rich.table import Table
 
     overall = evaluation.overall
+    rows = [
+        ("balanced accuracy", overall.balanced_accuracy),
+        ("accuracy", overall.accuracy),
+        ("macro AUC", overall.macro_auc),
+    ]
+    if evaluation.malignancy is not None:
+        rows.append(("AUC, malignancy", evaluation.malignancy.auc))
+    rows += [(f"sensitivity, {each.id}", each.sensitivity) for each in evaluation.by_class]
+    rows.append(("calibration error", evaluation.calibration.expected_calibration_error))
+    if evaluation.operating_points is not None:
+        rows.append(("truth in differential list", evaluation.operating_points.differential.truth_listed))
+    if evaluation.conformal is not None:
+        promised = f"truth in {100 * evaluation.conformal.promised:g}% prediction set"
+        rows.append((promised, evaluation.conformal.overall.coverage))
+    if evaluation.other is not None and evaluation.other.share_saved is not None:
+        rows.append((f"false alarms saved by '{evaluation.other.id}'", evaluation.other.share_saved))
     table = Table(title=title, title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column(f"{100 * evaluation.intervals.confidence:g}% interval", justify="right")
-    for name, estimate in (
-        ("balanced accuracy", overall.balanced_accuracy),
-        ("accuracy", overall.accuracy),
-        ("macro AUC", overall.macro_auc),
-        *((f"sensitivity, {each.id}", each.sensitivity) for each in evaluation.by_class),
-    ):
+    for name, estimate in rows:
         table.add_row(name, _number(estimate.value), _interval(estimate))
     return table
+
+
+def _rules_of(bundle: Path, thresholds: Path | None, conformal: Path | None) -> tuple[Path | None, Path | None]:
+    """The thresholds.json and conformal.json of a bundle, those of them that it has."""
+    if thresholds is not None or conformal is not None:
+        raise PredictionsError(
+            "--bundle names thresholds and prediction sets already", fix="Leave out --thresholds and --conformal."
+        )
+    found = [path if path.is_file() else None for path in (bundle / "thresholds.json", bundle / "conformal.json")]
+    if found == [None, None]:
+        raise PredictionsError(
+            "holds neither thresholds.json nor conformal.json", where=str(bundle), fix="Name a model bundle."
+        )
+    return found[0], found[1]
+
+
+def _classes(evaluation: "Evaluation") -> str:
+    told = f"{len(evaluation.by_class)} classes"
+    finer = evaluation.predicted_classes
+    return told if finer == evaluation.classes else f"{told} ({evaluation.classes.name}) from {len(finer.ids)}"
 
 
 def _notes(evaluation: "Evaluation") -> list[str]:

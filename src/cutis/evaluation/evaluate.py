@@ -1,50 +1,38 @@
 """Predictions measured against a manifest: every figure with an interval."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from cutis import __version__
-from cutis.errors import PredictionsError
-from cutis.evaluation.intervals import clustered_bootstrap, percentile_interval
-from cutis.evaluation.metrics import (
-    accuracy,
-    balanced_accuracy,
-    confusion_matrix,
-    macro_mean,
-    negative_predictive_value,
-    one_vs_rest_auc,
-    positive_predictive_value,
-    predicted_class,
-    roc_curve,
-    sensitivity,
-    specificity,
-    thinned,
-    top_k_accuracy,
-)
+from cutis.errors import PredictionsError, listed
+from cutis.evaluation.arrays import Floats
+from cutis.evaluation.by_class import Answers, ClassResult
+from cutis.evaluation.challenge import isic2018_scores
+from cutis.evaluation.conformal import ConformalResult, ConformalSets, conformal_result
+from cutis.evaluation.estimate import Intervals, resampled
+from cutis.evaluation.malignancy import MalignancyScores
+from cutis.evaluation.operating_points import AtThresholds
+from cutis.evaluation.other_diseases import RestClass
 from cutis.evaluation.predictions import Predictions
-from cutis.evaluation.result import (
-    ClassResult,
-    ConfusionMatrix,
-    Estimate,
-    Evaluation,
-    Intervals,
-    OutsideClasses,
-    Overall,
-    RocPoints,
+from cutis.evaluation.reliability import Reliability
+from cutis.evaluation.result import ChallengeFigures, Evaluation, OutsideClasses
+from cutis.evaluation.scored import (
+    FEW_CLUSTERS,
+    FEW_IMAGES,
+    Clusters,
+    ScoredImages,
+    clusters_of,
+    distinct,
+    scored_images,
 )
-from cutis.evaluation.scored import ScoredImages, scored_images
-from cutis.taxonomy import ClassSet
-
-Floats = NDArray[np.float64]
+from cutis.evaluation.subgroups import recorded_columns, subgroup_names, subgroup_results
+from cutis.evaluation.thresholds import Thresholds
+from cutis.taxonomy import ClassSet, class_set
 
 DECISION = "The answer is the class of the largest probability; where two are largest, the one that stands first."
-FEW_IMAGES = 10  # below this, one image moves a class's sensitivity by 10 points or more
-FEW_CLUSTERS = 30  # below this, percentile intervals are known to be too narrow
 
 
 def evaluate(
@@ -52,6 +40,9 @@ def evaluate(
     manifest: pl.DataFrame,
     *,
     subset: str | None = None,
+    at: ClassSet | None = None,
+    thresholds: Thresholds | None = None,
+    conformal: ConformalSets | None = None,
     resamples: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,
@@ -67,12 +58,17 @@ def evaluate(
         manifest: as :func:`cutis.data.read_manifest` gives it.
         subset: ``"train"``, ``"val"`` or ``"test"``; None takes ``"test"`` if the manifest has it, else
             every row that is not ``"excluded"``.
+        at: coarser classes to measure at; see :meth:`Predictions.rolled_up`. None takes the predictions' own.
+        thresholds: chosen on other images, of the classes measured at.
+        conformal: prediction sets calibrated on other images, of the classes measured at.
         resamples: of the bootstrap, 100 or more.
         seed: of the bootstrap; the same seed gives the same intervals.
         confidence: what the intervals should cover, between 0 and 1.
 
     Raises:
-        PredictionsError: predictions and manifest do not match, or no evaluated image belongs to any class.
+        PredictionsError: predictions and manifest do not match, no evaluated image belongs to any class, or
+            thresholds or prediction sets are of other classes.
+        TaxonomyError: the predictions cannot be rolled up to ``at``.
         LeakError: the model was trained on an evaluated image, its lesion, patient or group.
     """
     if resamples < 100:
@@ -81,156 +77,93 @@ def evaluate(
         )
     if not 0 < confidence < 1:
         raise PredictionsError(f"confidence {confidence:g} is not between 0 and 1", fix="Take 0.95.")
-    scored = scored_images(predictions, manifest, subset=subset)
+    if at is not None:
+        predictions = predictions.rolled_up(at)
     classes = predictions.classes
-    clusters = _clusters(scored.frame)
-    point, spread = _point_and_spread(scored, classes, clusters, resamples, seed)
+    scored = scored_images(predictions, manifest, subset=subset)
+    clusters = clusters_of(scored.frame)
+    answers = Answers(scored, classes, independent=clusters.cases == len(scored.truth))
+    reliability = Reliability(scored, classes)
+    malignancy = MalignancyScores(scored, classes) if MalignancyScores.known(scored, classes) else None
+    points = AtThresholds(scored, classes, thresholds) if thresholds is not None else None
+    rest = RestClass(scored, classes) if classes.rest is not None else None
+    sections = [each for each in (answers, reliability, malignancy, points, rest) if each is not None]
 
-    def estimate(name: str, *index: int) -> Estimate:
-        at: Any = (..., *index)
-        values = spread[name][at] if spread is not None else None
-        return _estimate(float(point[name][at][0]), values, confidence)
+    def statistics(weights: Floats) -> dict[str, Floats]:
+        return {name: values for section in sections for name, values in section.statistics(weights).items()}
 
-    by_class = [_class_result(scored, classes, k, point["confusion"][0], estimate) for k in range(len(classes.ids))]
+    told = resampled(
+        statistics,
+        clusters.number,
+        resamples=resamples,
+        seed=seed,
+        confidence=confidence,
+        width=len(classes.ids) ** 2,
+    )
+    by_class = answers.by_class(told)
     largest = scored.probabilities.max(axis=1, keepdims=True)
     tied = int(((scored.probabilities == largest).sum(axis=1) > 1).sum())
-    kinds = [kind for kind, *_ in dict.fromkeys(clusters)]
     return Evaluation(
         cutis_version=__version__,
         evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
         classes=classes,
+        predicted_classes=predictions.rolled_up_from or classes,
         subset=scored.subset,
         sources=_counts(scored.frame["source"].fill_null("(not named)")),
         licenses=scored.frame["license"].drop_nulls().unique().sort().to_list(),
         images=len(scored.frame),
-        lesions=_distinct(scored.frame, "lesion_id"),
-        patients=_distinct(scored.frame, "patient_id"),
+        lesions=distinct(scored.frame, "lesion_id"),
+        patients=distinct(scored.frame, "patient_id"),
         training_data_known=bool(scored.seen_known.all()),
         decision=DECISION,
         tied_images=tied,
-        overall=Overall(
-            balanced_accuracy=estimate("balanced_accuracy"),
-            accuracy=estimate("accuracy"),
-            macro_auc=estimate("macro_auc"),
-            macro_specificity=estimate("macro_specificity"),
-            top_k_accuracy={k: estimate("top_k", k - 1) for k in _ranks(classes)},
-        ),
+        overall=answers.overall(told),
         by_class=by_class,
-        confusion=ConfusionMatrix(
-            counts=point["confusion"][0].astype(int).tolist(),
-            row_share=[
-                [estimate("row_share", row, column) for column in range(len(classes.ids))]
-                for row in range(len(classes.ids))
-            ],
-        ),
+        confusion=answers.confusion(told),
+        malignancy=None if malignancy is None else malignancy.result(told, len(scored.truth)),
+        calibration=reliability.result(told),
+        subgroups=subgroup_results(scored, classes, resamples=resamples, seed=seed, confidence=confidence),
+        other=None if rest is None else rest.result(told),
+        operating_points=None if points is None else points.result(told),
+        conformal=None if conformal is None else _conformal(scored, classes, clusters, conformal, confidence),
+        challenge=_challenge(scored, classes),
         outside_classes=OutsideClasses(images=sum(scored.outside.values()), words=scored.outside),
         predictions_not_evaluated=scored.not_evaluated,
         intervals=Intervals(
             method="percentile bootstrap of whole clusters (patient where known, else lesion, else image)",
-            clusters={kind: kinds.count(kind) for kind in ("patient", "lesion", "image") if kind in kinds},
+            clusters=clusters.kinds,
             resamples=resamples,
             seed=seed,
             confidence=confidence,
         ),
-        warnings=_warnings(scored, by_class, len(kinds), tied),
+        warnings=_warnings(scored, by_class, clusters.cases, tied),
     )
 
 
-def _point_and_spread(
-    scored: ScoredImages, classes: ClassSet, clusters: Sequence[tuple[str, ...]], resamples: int, seed: int
-) -> tuple[dict[str, Floats], dict[str, Floats] | None]:
-    """Every statistic, each image counted once (1×…), and in the resamples (R×…; None with one cluster)."""
-    truth, probabilities = scored.truth, scored.probabilities
-    answers = predicted_class(probabilities)
-
-    def statistics(weights: Floats) -> dict[str, Floats]:
-        confusion = confusion_matrix(truth, answers, len(classes.ids), weights)
-        auc = one_vs_rest_auc(truth, probabilities, weights)
-        with np.errstate(invalid="ignore"):
-            row_share = confusion / confusion.sum(axis=2, keepdims=True)
-        return {
-            "confusion": confusion,
-            "row_share": row_share,
-            "accuracy": accuracy(confusion),
-            "balanced_accuracy": balanced_accuracy(confusion),
-            "sensitivity": sensitivity(confusion),
-            "specificity": specificity(confusion),
-            "macro_specificity": macro_mean(specificity(confusion)),
-            "positive_predictive_value": positive_predictive_value(confusion),
-            "negative_predictive_value": negative_predictive_value(confusion),
-            "auc": auc,
-            "macro_auc": macro_mean(auc),
-            "top_k": np.stack([top_k_accuracy(truth, probabilities, k, weights) for k in _ranks(classes)], axis=1),
-        }
-
-    point = statistics(np.ones((len(truth), 1)))
-    if len(set(clusters)) < 2:
-        return point, None
-    return point, clustered_bootstrap(statistics, clusters, resamples=resamples, seed=seed)
-
-
-def _ranks(classes: ClassSet) -> range:
-    return range(1, min(3, len(classes.ids)) + 1)
-
-
-def _estimate(value: float, values: Floats | None, confidence: float) -> Estimate:
-    low = high = None
-    undefined = 0
-    if values is not None and not np.isnan(value):
-        undefined = int(np.isnan(values).sum())
-        low, high = (float(end) for end in percentile_interval(values, confidence))
-    return Estimate(value=None if np.isnan(value) else value, low=low, high=high, undefined_resamples=undefined)
-
-
-def _class_result(
-    scored: ScoredImages, classes: ClassSet, k: int, confusion: Floats, estimate: Callable[..., Estimate]
-) -> ClassResult:
-    each = classes.classes[k]
-    own = scored.truth == k
-    return ClassResult(
-        id=each.id,
-        name=each.name,
-        malignancy=each.malignancy,
-        images=int(own.sum()),
-        lesions=_distinct(scored.frame.filter(own), "lesion_id") if _distinct(scored.frame, "lesion_id") else None,
-        answered=int(confusion[:, k].sum()),
-        sensitivity=estimate("sensitivity", k),
-        specificity=estimate("specificity", k),
-        positive_predictive_value=estimate("positive_predictive_value", k),
-        negative_predictive_value=estimate("negative_predictive_value", k),
-        auc=estimate("auc", k),
-        roc=_roc_points(own, scored.probabilities[:, k]) if own.any() and not own.all() else None,
+def _conformal(
+    scored: ScoredImages, classes: ClassSet, clusters: Clusters, conformal: ConformalSets, confidence: float
+) -> ConformalResult:
+    if set(conformal.limits) != set(classes.ids):
+        raise PredictionsError(
+            f"the prediction sets are of {listed(list(conformal.limits))}, evaluated are {listed(classes.ids)}",
+            fix="Give prediction sets of these classes, or none.",
+        )
+    in_order = {class_id: conformal.limits[class_id] for class_id in classes.ids}
+    return conformal_result(
+        scored.truth,
+        scored.probabilities,
+        conformal.model_copy(update={"limits": in_order}),
+        groups={column: subgroup_names(scored.frame, column).to_numpy() for column in recorded_columns(scored.frame)},
+        clusters=clusters.number,
+        confidence=confidence,
     )
 
 
-def _roc_points(positive: NDArray[np.bool_], scores: Floats) -> RocPoints:
-    curve = thinned(roc_curve(positive, scores), most=200)
-    return RocPoints(
-        false_positive_rate=curve.false_positive_rate.tolist(),
-        sensitivity=curve.sensitivity.tolist(),
-        threshold=[None, *curve.threshold[1:].tolist()],
-    )
-
-
-def _clusters(frame: pl.DataFrame) -> list[tuple[str, ...]]:
-    """Each image's patient, else lesion, else itself: (kind, source, id), as two sources may share an id."""
-    # A lesion belongs to one patient: where only some of its images name them, it is theirs all the same.
-    lesion_patient = pl.col("patient_id").drop_nulls().first().over("source", "lesion_id")
-    patient = pl.when(pl.col("lesion_id").is_null()).then("patient_id").otherwise(lesion_patient)
-    table = frame.select(pl.col("source").fill_null(""), patient.alias("patient_id"), "lesion_id", "image_id")
-    return [
-        ("patient", source, patient_id)
-        if patient_id is not None
-        else ("lesion", source, lesion_id)
-        if lesion_id is not None
-        else ("image", source, image_id)
-        for source, patient_id, lesion_id, image_id in table.iter_rows()
-    ]
-
-
-def _distinct(frame: pl.DataFrame, column: str) -> int | None:
-    """How many lesions or patients there are; None where none is named."""
-    return frame.select("source", column).drop_nulls(column).n_unique() or None
+def _challenge(scored: ScoredImages, classes: ClassSet) -> ChallengeFigures | None:
+    if classes.ids != class_set("ham7").ids:
+        return None
+    truth = np.eye(len(classes.ids))[scored.truth]
+    return ChallengeFigures.of(isic2018_scores(truth, scored.probabilities, classes.ids))
 
 
 def _counts(column: pl.Series) -> dict[str, int]:

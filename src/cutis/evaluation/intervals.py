@@ -9,26 +9,27 @@ resamples in one array operation.
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from cutis.evaluation.arrays import Floats, Ints
 
 _CELLS_AT_ONCE = 1_000_000  # 8 MB of weights: near the size of a processor's cache
 
 
-def bootstrap_weights(clusters: Sequence[Hashable], resamples: int, seed: int) -> Iterator[Floats]:
+def bootstrap_weights(
+    clusters: Sequence[Hashable] | Ints, resamples: int, seed: int, width: int = 1
+) -> Iterator[Floats]:
     """How often each image stands in each resample, N×r at a time, until ``resamples`` columns were given.
 
     Args:
         clusters: the cluster of each of N images.
         resamples: how many resamples in all.
         seed: the same seed gives the same resamples.
+        width: how many numbers a resample the caller makes of them, where that is more than N: fewer then come at once.
     """
-    numbers: dict[Hashable, int] = {}
-    member = np.array([numbers.setdefault(each, len(numbers)) for each in clusters], dtype=np.int64)
-    count = len(numbers)
+    member = cluster_numbers(clusters)
+    count = int(member.max(initial=-1)) + 1
     generator = np.random.default_rng(seed)
-    at_once = max(1, min(resamples, _CELLS_AT_ONCE // max(1, len(member))))
+    at_once = max(1, min(resamples, _CELLS_AT_ONCE // max(1, width, len(member))))
     for start in range(0, resamples, at_once):
         columns = min(at_once, resamples - start)
         drawn = generator.integers(count, size=(columns, count)) * columns + np.arange(columns)[:, None]
@@ -36,12 +37,23 @@ def bootstrap_weights(clusters: Sequence[Hashable], resamples: int, seed: int) -
         yield times.astype(np.float64)[member]
 
 
+def cluster_numbers(clusters: Sequence[Hashable] | Ints) -> Ints:
+    """N clusters as numbers 0, 1, … in the order in which they first appear; such numbers are left as they are."""
+    if isinstance(clusters, np.ndarray):
+        first, place = np.unique(clusters, return_index=True, return_inverse=True)[1:]
+        order: Ints = np.argsort(np.argsort(first)).astype(np.int64)
+        return order[place]
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(each, len(numbers)) for each in clusters], dtype=np.int64)
+
+
 def clustered_bootstrap(
     statistics: Callable[[Floats], Mapping[str, Floats]],
-    clusters: Sequence[Hashable],
+    clusters: Sequence[Hashable] | Ints,
     *,
     resamples: int = 2000,
     seed: int = 0,
+    width: int = 1,
 ) -> dict[str, Floats]:
     """The values of statistics over the resamples.
 
@@ -50,11 +62,12 @@ def clustered_bootstrap(
         clusters: the cluster of each of N images.
         resamples: how many, 1 or more.
         seed: the same seed gives the same values.
+        width: as in :func:`bootstrap_weights`.
 
     Returns:
         Each statistic's values, R×….
     """
-    parts = [statistics(weights) for weights in bootstrap_weights(clusters, resamples, seed)]
+    parts = [statistics(weights) for weights in bootstrap_weights(clusters, resamples, seed, width)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

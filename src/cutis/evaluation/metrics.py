@@ -11,10 +11,8 @@ means are taken over the classes that have a figure.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from cutis.evaluation.arrays import Bools, Floats, Ints, ratio, sums_by
 
 
 class RocCurve(NamedTuple):
@@ -45,44 +43,42 @@ def confusion_matrix(truth: Ints, predicted: Ints, classes: int, weights: Floats
     cell = truth * classes + predicted
     if weights is None:
         return np.bincount(cell, minlength=classes**2).astype(np.float64).reshape(classes, classes)
-    here = np.zeros((classes**2, len(truth)))
-    here[cell, np.arange(len(truth))] = 1.0
-    return (here @ weights).T.reshape(-1, classes, classes)
+    return sums_by(cell, classes**2, weights).T.reshape(-1, classes, classes)
 
 
 def accuracy(confusion: Floats) -> Floats:
     """Share of images answered rightly, …×K×K to …, 0 to 1; NaN where there is no image."""
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
+    return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum(axis=(-2, -1)))
 
 
 def sensitivity(confusion: Floats) -> Floats:
     """Per class, the share of its images that were called so (recall, true positive rate): …×K×K to …×K."""
-    return _ratio(_diagonal(confusion), confusion.sum(axis=-1))
+    return ratio(_diagonal(confusion), confusion.sum(axis=-1))
 
 
 def specificity(confusion: Floats) -> Floats:
     """Per class, the share of all other images that were not called so (true negative rate): …×K×K to …×K."""
     others = confusion.sum(axis=(-2, -1))[..., None] - confusion.sum(axis=-1)
     false_positives = confusion.sum(axis=-2) - _diagonal(confusion)
-    return _ratio(others - false_positives, others)
+    return ratio(others - false_positives, others)
 
 
 def positive_predictive_value(confusion: Floats) -> Floats:
     """Per class, the share of images called so that are it (precision, at this prevalence): …×K×K to …×K."""
-    return _ratio(_diagonal(confusion), confusion.sum(axis=-2))
+    return ratio(_diagonal(confusion), confusion.sum(axis=-2))
 
 
 def negative_predictive_value(confusion: Floats) -> Floats:
     """Per class, the share of images not called so that are not it (at this prevalence): …×K×K to …×K."""
     not_called = confusion.sum(axis=(-2, -1))[..., None] - confusion.sum(axis=-2)
     missed = confusion.sum(axis=-1) - _diagonal(confusion)
-    return _ratio(not_called - missed, not_called)
+    return ratio(not_called - missed, not_called)
 
 
 def macro_mean(per_class: Floats) -> Floats:
     """Mean over the classes that have a figure, …×K to …; NaN where none has."""
     defined = ~np.isnan(per_class)
-    return _ratio(np.where(defined, per_class, 0.0).sum(axis=-1), defined.sum(axis=-1))
+    return ratio(np.where(defined, per_class, 0.0).sum(axis=-1), defined.sum(axis=-1))
 
 
 def balanced_accuracy(confusion: Floats) -> Floats:
@@ -100,11 +96,11 @@ def top_k_accuracy(truth: Ints, probabilities: Floats, k: int, weights: Floats |
     rank = ((probabilities > own) | ((probabilities == own) & earlier)).sum(axis=1)
     hit = (rank < k).astype(np.float64)
     if weights is None:
-        return _ratio(hit.sum(), np.float64(len(hit)))
-    return _ratio(hit @ weights, weights.sum(axis=0))
+        return ratio(hit.sum(), np.float64(len(hit)))
+    return ratio(hit @ weights, weights.sum(axis=0))
 
 
-def binary_auc(positive: NDArray[np.bool_], scores: Floats, weights: Floats | None = None) -> Floats:
+def binary_auc(positive: Bools, scores: Floats, weights: Floats | None = None) -> Floats:
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
 
     The Mann-Whitney statistic (Hanley & McNeil 1982), weighted: every positive is placed among the sorted
@@ -118,19 +114,31 @@ def binary_auc(positive: NDArray[np.bool_], scores: Floats, weights: Floats | No
     Returns:
         A scalar, or R values; NaN where positives or negatives are missing or weigh nothing.
     """
-    each = np.ones((len(scores), 1)) if weights is None else weights
-    negatives = np.flatnonzero(~positive)
-    negatives = negatives[np.argsort(scores[negatives], kind="stable")]
-    below = np.zeros((len(negatives) + 1, each.shape[1]))
-    np.cumsum(each[negatives], axis=0, out=below[1:])
-    sorted_scores = scores[negatives]
-    left = np.searchsorted(sorted_scores, scores[positive], side="left")
-    right = np.searchsorted(sorted_scores, scores[positive], side="right")
-    of_positives = each[positive]
-    won = np.einsum("ir,ir->r", of_positives, below[left])
-    won += np.einsum("ir,ir->r", of_positives, below[right])
-    area = _ratio(won / 2, of_positives.sum(axis=0) * below[-1])
-    return area[0] if weights is None else area
+    found = PairsWon(positive, scores).auc(weights)
+    return found[0] if weights is None else found
+
+
+class PairsWon:
+    """Where N images stand among each other, kept so that many weightings need no further sorting."""
+
+    def __init__(self, positive: Bools, scores: Floats) -> None:
+        negatives = np.flatnonzero(~positive)
+        negatives = negatives[np.argsort(scores[negatives], kind="stable")]
+        ranked, own = scores[negatives], scores[positive]
+        small = np.int32 if len(positive) < np.iinfo(np.int32).max else np.int64  # half the memory where it will do
+        self._negatives, self._positives = negatives.astype(small), np.flatnonzero(positive).astype(small)
+        self._left = np.searchsorted(ranked, own, side="left").astype(small)
+        self._right = np.searchsorted(ranked, own, side="right").astype(small)
+
+    def auc(self, weights: Floats | None = None) -> Floats:
+        """The AUC in each of R weightings (one, of 1 each, for None); see :func:`binary_auc`."""
+        each = np.ones((len(self._negatives) + len(self._positives), 1)) if weights is None else weights
+        below = np.zeros((len(self._negatives) + 1, each.shape[1]))
+        np.cumsum(each[self._negatives], axis=0, out=below[1:])
+        of_positives = each[self._positives]
+        won = np.einsum("ir,ir->r", of_positives, below[self._left])
+        won += np.einsum("ir,ir->r", of_positives, below[self._right])
+        return ratio(won / 2, of_positives.sum(axis=0) * below[-1])
 
 
 def one_vs_rest_auc(truth: Ints, probabilities: Floats, weights: Floats | None = None) -> Floats:
@@ -144,36 +152,34 @@ def macro_auc(truth: Ints, probabilities: Floats, weights: Floats | None = None)
     return macro_mean(one_vs_rest_auc(truth, probabilities, weights))
 
 
-def roc_curve(positive: NDArray[np.bool_], scores: Floats) -> RocCurve:
+def roc_curve(positive: Bools, scores: Floats) -> RocCurve:
     """The ROC curve, one point a distinct score; NaN rates where positives or negatives are missing."""
     order = np.argsort(-scores, kind="stable")
     last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     hits = np.cumsum(positive[order])[last_of_tie]
     alarms = last_of_tie + 1 - hits
     return RocCurve(
-        _ratio(np.append(0, alarms), np.float64((~positive).sum())),
-        _ratio(np.append(0, hits), np.float64(positive.sum())),
+        ratio(np.append(0, alarms), np.float64((~positive).sum())),
+        ratio(np.append(0, hits), np.float64(positive.sum())),
         np.append(np.inf, scores[order][last_of_tie]),
     )
 
 
 def thinned(curve: RocCurve, most: int = 200) -> RocCurve:
     """The curve's corners, at most ``most`` of them, evenly along its length; both ends are kept."""
-    x, y = curve.false_positive_rate, curve.sensitivity
+    kept = corners(curve.false_positive_rate, curve.sensitivity, most)
+    return RocCurve(curve.false_positive_rate[kept], curve.sensitivity[kept], curve.threshold[kept])
+
+
+def corners(x: Floats, y: Floats, most: int) -> Ints:
+    """Where a curve turns: at most ``most`` of its points, evenly along its length; both ends are kept."""
     turn = np.diff(x[:-1]) * np.diff(y[1:]) != np.diff(x[1:]) * np.diff(y[:-1])
     kept = np.concatenate([[0], np.flatnonzero(turn) + 1, [len(x) - 1]])
     if len(kept) > most:
         along = np.append(0, np.cumsum(np.abs(np.diff(x[kept])) + np.abs(np.diff(y[kept]))))
         kept = kept[np.unique(np.searchsorted(along, np.linspace(0, along[-1], most)).clip(max=len(kept) - 1))]
-    return RocCurve(x[kept], y[kept], curve.threshold[kept])
+    return kept
 
 
 def _diagonal(confusion: Floats) -> Floats:
     return np.diagonal(confusion, axis1=-2, axis2=-1)
-
-
-def _ratio(part: NDArray[np.generic] | np.generic, whole: NDArray[np.generic] | np.generic) -> Floats:
-    """``part / whole``, NaN where the whole is nothing."""
-    top, bottom = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(bottom > 0, top / bottom, np.nan)

@@ -11,17 +11,20 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from cutis.data import read_table, write_table
 from cutis.errors import CutisError, ManifestError, PredictionsError, listed
-from cutis.taxonomy import ClassSet, matching_class_set, source_classes
+from cutis.evaluation.arrays import Floats
+from cutis.files import replacing
+from cutis.taxonomy import ClassSet, matching_class_set, rollup_classes, source_classes
 
 SEEN_IN_TRAINING = ("no", "image", "lesion", "patient", "group")
 """What of a row its model was trained on: nothing, its image, or another of its lesion, patient or group."""
 
 SUM_TOLERANCE = 1e-3
 _ID_COLUMNS = ("image_id", "image")
+_CLASSES_KEY = "cutis.classes"
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,17 @@ class Predictions:
         classes: the K classes.
         seen: for each row one of :data:`SEEN_IN_TRAINING`, or None where it is not known; None for the whole
             when no row's is known.
+        rolled_up_from: the finer classes that were summed to these; None where the predictions are as they came.
 
     Raises:
         PredictionsError: any of the above does not hold.
     """
 
     image_ids: list[str]
-    probabilities: NDArray[np.float64]
+    probabilities: Floats
     classes: ClassSet
     seen: list[str | None] | None = None
+    rolled_up_from: ClassSet | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.image_ids), len(self.classes.ids))
@@ -59,6 +64,21 @@ class Predictions:
                 raise PredictionsError(f"seen has {len(self.seen):,} rows for {len(self.image_ids):,} images")
             _check_seen(self.seen, "predictions")
 
+    def rolled_up(self, to: ClassSet) -> "Predictions":
+        """The same predictions in coarser classes: each as probable as the finer ones within it together.
+
+        Coarse classes that hold none of the finer ones are left out. (Esteva 2017: P(u) = Σ P(children).)
+
+        Raises:
+            TaxonomyError: a class lies in no coarse class, in several, or above them.
+        """
+        classes, matrix = rollup_classes(self.classes, to)
+        # A copy would keep what the coarse set has worked out of the classes that were left out.
+        classes = ClassSet(name=classes.name, source=classes.source, classes=classes.classes)
+        # Rows may sum to a little more than 1, a class may not.
+        summed = np.minimum(self.probabilities @ matrix, 1.0)
+        return Predictions(self.image_ids, summed, classes, self.seen, self.rolled_up_from or self.classes)
+
 
 def read_predictions(
     *paths: str | Path, classes: ClassSet | Literal["source"] | None = None, normalise: bool = False
@@ -67,9 +87,9 @@ def read_predictions(
 
     Args:
         paths: Parquet, CSV or tab-separated files; they must hold the same classes and no image twice.
-        classes: what the columns stand for. None takes the class set shipped with cutis that has exactly
-            these ids (in upper or lower case), else the data set's own words; ``"source"`` takes the words
-            in any case.
+        classes: what the columns stand for. None takes the class set that a Parquet file of ours carries, else
+            the one shipped with cutis that has exactly these ids (in upper or lower case), else the data set's
+            own words; ``"source"`` takes the words in any case.
         normalise: divide each row by its sum. ISIC challenge files may hold one independent 0–1 score a
             class, which do not sum to 1; only the caller can know that, so they are refused without it.
 
@@ -98,13 +118,21 @@ def read_predictions(
 
 
 def write_predictions(path: str | Path, predictions: Predictions) -> None:
-    """Write predictions as Parquet, or as CSV when ``path`` ends in ``.csv``; whole or not at all."""
+    """Write predictions as Parquet, or as CSV when ``path`` ends in ``.csv``; whole or not at all.
+
+    Parquet also keeps the class set, as JSON in the file's metadata; CSV has its column names alone.
+    """
     columns: dict[str, pl.Series] = {"image_id": pl.Series(predictions.image_ids, dtype=pl.String)}
     for index, class_id in enumerate(predictions.classes.ids):
         columns[class_id] = pl.Series(predictions.probabilities[:, index], dtype=pl.Float64)
     if predictions.seen is not None:
         columns["seen_in_training"] = pl.Series(predictions.seen, dtype=pl.String)
-    write_table(pl.DataFrame(columns), path)
+    table = pl.DataFrame(columns)
+    if Path(path).suffix.lower() != ".parquet":
+        write_table(table, path)
+        return
+    with replacing(path) as temporary:
+        table.write_parquet(temporary, metadata={_CLASSES_KEY: predictions.classes.model_dump_json()})
 
 
 def _read_one(path: Path, classes: ClassSet | Literal["source"] | None, normalise: bool) -> Predictions:
@@ -122,7 +150,7 @@ def _read_one(path: Path, classes: ClassSet | Literal["source"] | None, normalis
         )
     if table.is_empty():
         raise PredictionsError("holds no rows", where=where, fix="Predict again.")
-    class_set, columns = _class_columns(table, id_column, classes, where)
+    class_set, columns = _class_columns(table, id_column, classes or _carried_classes(path), where)
     image_ids = table[id_column].cast(pl.String).to_list()
     _check_ids(image_ids, where)
     values = _numbers(table, columns, where)
@@ -134,6 +162,21 @@ def _read_one(path: Path, classes: ClassSet | Literal["source"] | None, normalis
         seen = table["seen_in_training"].cast(pl.String).to_list()
         _check_seen(seen, where)
     return Predictions(image_ids, values, class_set, seen)
+
+
+def _carried_classes(path: Path) -> ClassSet | None:
+    """The class set in a Parquet file's metadata; None where there is none."""
+    if path.suffix.lower() != ".parquet":
+        return None
+    carried = pl.read_parquet_metadata(path).get(_CLASSES_KEY)
+    if carried is None:
+        return None
+    try:
+        return ClassSet.model_validate_json(carried)
+    except ValidationError as error:
+        raise PredictionsError(
+            "the class set in its metadata cannot be read", where=str(path), fix="Name the classes with --classes."
+        ) from error
 
 
 def _class_columns(
@@ -189,7 +232,7 @@ def _without_empty_unknown(table: pl.DataFrame, names: list[str]) -> list[str]:
     return rest if bool((unknown.to_numpy() == 0).all()) else names
 
 
-def _numbers(table: pl.DataFrame, columns: list[str], where: str) -> NDArray[np.float64]:
+def _numbers(table: pl.DataFrame, columns: list[str], where: str) -> Floats:
     problems = []
     values = []
     for column in columns:
@@ -205,7 +248,7 @@ def _numbers(table: pl.DataFrame, columns: list[str], where: str) -> NDArray[np.
     return np.ascontiguousarray(np.stack(values, axis=1), dtype=np.float64)
 
 
-def _normalised(values: NDArray[np.float64], columns: list[str], where: str) -> NDArray[np.float64]:
+def _normalised(values: Floats, columns: list[str], where: str) -> Floats:
     _check_range(values, columns, where)
     sums = values.sum(axis=1, keepdims=True)
     empty = np.flatnonzero(sums[:, 0] == 0)
@@ -215,7 +258,7 @@ def _normalised(values: NDArray[np.float64], columns: list[str], where: str) -> 
             where=where,
             fix="They cannot be normalised: correct or remove them.",
         )
-    shares: NDArray[np.float64] = values / sums
+    shares: Floats = values / sums
     return shares
 
 
@@ -237,7 +280,7 @@ def _check_ids(image_ids: list[str], where: str) -> None:
         )
 
 
-def _check_range(values: NDArray[np.float64], columns: list[str] | tuple[str, ...], where: str) -> None:
+def _check_range(values: Floats, columns: list[str] | tuple[str, ...], where: str) -> None:
     wrong = np.argwhere(~((values >= 0) & (values <= 1)))  # so said, NaN is wrong too
     if len(wrong):
         told = [f"row {row + 1}, {columns[column]}: {values[row, column]:g}" for row, column in wrong[:10]]
@@ -249,7 +292,7 @@ def _check_range(values: NDArray[np.float64], columns: list[str] | tuple[str, ..
         )
 
 
-def _check_probabilities(values: NDArray[np.float64], columns: tuple[str, ...], where: str) -> None:
+def _check_probabilities(values: Floats, columns: tuple[str, ...], where: str) -> None:
     _check_range(values, columns, where)
     sums = values.sum(axis=1)
     wrong = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)

@@ -1,107 +1,83 @@
 """The result of an evaluation, as it is written to ``evaluation.json``."""
 
+from math import isnan
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from cutis.evaluation.by_class import ClassResult, ConfusionMatrix, Overall
+from cutis.evaluation.challenge import Isic2018Scores
+from cutis.evaluation.conformal import ConformalResult
+from cutis.evaluation.estimate import Intervals, Part
+from cutis.evaluation.malignancy import Malignancy
+from cutis.evaluation.operating_points import OperatingPoints
+from cutis.evaluation.other_diseases import OtherDiseases
+from cutis.evaluation.reliability import Calibration
+from cutis.evaluation.subgroups import SubgroupResults
 from cutis.files import write_json
 from cutis.taxonomy import ClassSet
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Estimate(_Part):
-    """A figure with its interval, 0 to 1; None where it is not defined (a class without images has no
-    sensitivity).
-
-    ``undefined_resamples`` counts the bootstrap resamples in which it was not defined: the interval rests on
-    the others.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    undefined_resamples: int = 0
-
-
-class RocPoints(_Part):
-    """The corners of a ROC curve, 200 at most; ``threshold`` is None at (0, 0), where nothing is positive."""
-
-    false_positive_rate: list[float]
-    sensitivity: list[float]
-    threshold: list[float | None]
-
-
-class ClassResult(_Part):
-    """One class against all others.
-
-    ``images`` and ``lesions`` count the truth (``lesions`` is None where the manifest names none),
-    ``answered`` the images that were called so.
-    """
-
-    id: str
-    name: str
-    malignancy: str
-    images: int
-    lesions: int | None
-    answered: int
-    sensitivity: Estimate
-    specificity: Estimate
-    positive_predictive_value: Estimate
-    negative_predictive_value: Estimate
-    auc: Estimate
-    roc: RocPoints | None
-
-
-class Overall(_Part):
-    """Figures over all classes. ``top_k_accuracy`` has the keys 1 to 3, fewer with fewer classes."""
-
-    balanced_accuracy: Estimate
-    accuracy: Estimate
-    macro_auc: Estimate
-    macro_specificity: Estimate
-    top_k_accuracy: dict[int, Estimate]
-
-
-class ConfusionMatrix(_Part):
-    """Images by truth (row) and answer (column) in the classes' order, and each cell's share of its row."""
-
-    counts: list[list[int]]
-    row_share: list[list[Estimate]]
-
-
-class OutsideClasses(_Part):
+class OutsideClasses(Part):
     """Evaluated images whose diagnosis is none of the classes, or missing: counted, not scored.
 
-    ``words`` counts them by the data set's own word, else the ISIC diagnosis, else ``"(no diagnosis)"``.
+    ``words`` counts them by the data set's own word, else the tree's node, else ``"(no diagnosis)"``.
     """
 
     images: int
     words: dict[str, int]
 
 
-class Intervals(_Part):
-    """How the intervals were made.
+class CategoryFigures(Part):
+    """One category as the challenge's own package scores it; see :class:`cutis.evaluation.CategoryScores`."""
 
-    ``clusters`` counts what was resampled, by kind: patients where known, else lesions, else single images.
+    accuracy: float | None
+    sensitivity: float | None
+    specificity: float | None
+    dice: float | None
+    ppv: float | None
+    npv: float | None
+    auc: float | None
+    auc_above_80_sensitivity: float | None
+    average_precision: float | None
+
+
+class ChallengeFigures(Part):
+    """ISIC 2018 task 3 as the challenge scores it, every image with weight 1.
+
+    Its habits differ from all other figures here: a tied largest probability is wrong whatever the truth (``undecided``
+    counts them), and a category is called from a probability above 0.5. None where the package gives no number.
     """
 
-    method: str
-    clusters: dict[str, int]
-    resamples: int
-    seed: int
-    confidence: float
+    balanced_accuracy: float | None
+    undecided: int
+    macro_average: CategoryFigures
+    per_category: dict[str, CategoryFigures]
+
+    @classmethod
+    def of(cls, scores: Isic2018Scores) -> "ChallengeFigures":
+        """The scores, with None for NaN."""
+
+        def category(name: str) -> CategoryFigures:
+            each = scores.macro_average if name == "macro" else scores.per_category[name]
+            values = {figure: getattr(each, figure) for figure in CategoryFigures.model_fields}
+            return CategoryFigures(**{figure: None if isnan(value) else value for figure, value in values.items()})
+
+        balanced = scores.balanced_accuracy
+        return cls(
+            balanced_accuracy=None if isnan(balanced) else balanced,
+            undecided=scores.undecided,
+            macro_average=category("macro"),
+            per_category={name: category(name) for name in scores.per_category},
+        )
 
 
-class Evaluation(_Part):
+class Evaluation(Part):
     """What predictions are worth on a manifest.
 
     Attributes:
         cutis_version: the version that computed it.
         evaluated_at: when, ISO 8601, UTC.
-        classes: the classes told apart.
+        classes: the classes at which it was measured.
+        predicted_classes: the classes the predictions had; more than ``classes`` where they were rolled up.
         subset: the manifest's subset that was evaluated; None for all rows that are not excluded.
         sources: images by data set.
         licenses: the licences of the images.
@@ -115,6 +91,13 @@ class Evaluation(_Part):
         overall: figures over all classes.
         by_class: figures of each class, in the order of ``classes``.
         confusion: the confusion matrix.
+        malignancy: malignant against benign; None where the classes do not know it.
+        calibration: whether the probabilities are what they say.
+        subgroups: figures by skin type, sex, age, …: each column in which any image has a value.
+        other: what the class of other diseases saves; None where there is none.
+        operating_points: what given thresholds do; None where none were given.
+        conformal: what given prediction sets are worth; None where none were given.
+        challenge: ISIC 2018's scores, where the classes are its seven.
         outside_classes: images that could not be scored.
         predictions_not_evaluated: predictions for manifest rows outside the evaluated subset.
         intervals: how the intervals were made.
@@ -124,6 +107,7 @@ class Evaluation(_Part):
     cutis_version: str
     evaluated_at: str
     classes: ClassSet
+    predicted_classes: ClassSet
     subset: str | None
     sources: dict[str, int]
     licenses: list[str]
@@ -136,6 +120,13 @@ class Evaluation(_Part):
     overall: Overall
     by_class: list[ClassResult]
     confusion: ConfusionMatrix
+    malignancy: Malignancy | None
+    calibration: Calibration
+    subgroups: list[SubgroupResults]
+    other: OtherDiseases | None
+    operating_points: OperatingPoints | None
+    conformal: ConformalResult | None
+    challenge: ChallengeFigures | None
     outside_classes: OutsideClasses
     predictions_not_evaluated: int
     intervals: Intervals

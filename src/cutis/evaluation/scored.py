@@ -2,15 +2,21 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from cutis.data import SUBSETS, check_split
 from cutis.errors import LeakError, PredictionsError, SplitError, listed
+from cutis.evaluation.arrays import Bools, Floats, Ints
 from cutis.evaluation.predictions import SEEN_IN_TRAINING, Predictions
+from cutis.taxonomy import class_labels
 
+FEW_IMAGES = 10
+"""Below this, one image moves a class's sensitivity by 10 points or more."""
+FEW_CLUSTERS = 30
+"""Below this, percentile intervals are known to be too narrow."""
 _NO_DIAGNOSIS = "(no diagnosis)"
 
 
@@ -30,13 +36,53 @@ class ScoredImages:
     """
 
     frame: pl.DataFrame
-    truth: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    seen_known: NDArray[np.bool_]
+    truth: Ints
+    probabilities: Floats
+    seen_known: Bools
     subset: str | None
     outside: dict[str, int]
     not_evaluated: int
     without_subset: int
+
+
+class Clusters(NamedTuple):
+    """What is resampled as a whole: the number of each of N images' cluster, and how many there are of each kind."""
+
+    number: Ints
+    kinds: dict[str, int]
+
+    @property
+    def cases(self) -> int:
+        """How many there are."""
+        return sum(self.kinds.values())
+
+
+def clusters_of(frame: pl.DataFrame) -> Clusters:
+    """Each image's patient where known, else its lesion, else itself; ids count together with their source.
+
+    A lesion belongs to one patient: where only some of its images name them, it is theirs all the same.
+    """
+    lesion_patient = pl.col("patient_id").drop_nulls().first().over("source", "lesion_id")
+    patient = pl.when(pl.col("lesion_id").is_null()).then("patient_id").otherwise(lesion_patient)
+    named = frame.select(pl.col("source").fill_null(""), patient.alias("patient"), lesion="lesion_id", image="image_id")
+    kind = (
+        pl.when(pl.col("patient").is_not_null())
+        .then(pl.lit("patient"))
+        .when(pl.col("lesion").is_not_null())
+        .then(pl.lit("lesion"))
+        .otherwise(pl.lit("image"))
+    )
+    key = named.select(kind.alias("kind"), "source", id=pl.coalesce("patient", "lesion", "image"))
+    distinct = key.unique(maintain_order=True).with_row_index("number")
+    number = key.join(distinct, on=["kind", "source", "id"], how="left", maintain_order="left")["number"]
+    counts = dict(distinct["kind"].value_counts().iter_rows())
+    kinds = {each: counts[each] for each in ("patient", "lesion", "image") if each in counts}
+    return Clusters(number.to_numpy().astype(np.int64), kinds)
+
+
+def distinct(frame: pl.DataFrame, column: str) -> int | None:
+    """How many lesions or patients there are; None where none is named."""
+    return frame.select("source", column).drop_nulls(column).n_unique() or None
 
 
 def scored_images(predictions: Predictions, manifest: pl.DataFrame, *, subset: str | None = None) -> ScoredImages:
@@ -58,13 +104,11 @@ def scored_images(predictions: Predictions, manifest: pl.DataFrame, *, subset: s
     prediction_of = {image_id: row for row, image_id in enumerate(predictions.image_ids)}
     _all_in_manifest(predictions, manifest)
     classes = predictions.classes
-    pairs = rows.select("diagnosis", "source_diagnosis").unique().iter_rows()
-    class_of = {pair: classes.assign(*pair) for pair in pairs}
-    assigned = [class_of[pair] for pair in rows.select("diagnosis", "source_diagnosis").iter_rows()]
-    inside = np.array([each is not None for each in assigned], dtype=bool)
+    label = class_labels(classes, rows["diagnosis_node"].to_list(), rows["source_diagnosis"].to_list()).label
+    inside = (label >= 0) & (label < len(classes.ids))  # a label above the classes has no one right answer
     outside = Counter(
-        word or diagnosis or _NO_DIAGNOSIS
-        for diagnosis, word in rows.filter(~inside).select("diagnosis", "source_diagnosis").iter_rows()
+        word or node or _NO_DIAGNOSIS
+        for node, word in rows.filter(~inside).select("diagnosis_node", "source_diagnosis").iter_rows()
     )
     if not inside.any():
         words = [f"{word} ({images:,})" for word, images in outside.most_common()]
@@ -78,11 +122,10 @@ def scored_images(predictions: Predictions, manifest: pl.DataFrame, *, subset: s
     _nothing_seen(rows, predictions, prediction_of)
     _no_group_on_both_sides(manifest)
     order = np.array([prediction_of[image_id] for image_id in scored["image_id"]], dtype=np.int64)
-    number = {class_id: k for k, class_id in enumerate(classes.ids)}
     seen = predictions.seen or [None] * len(predictions.image_ids)
     return ScoredImages(
         frame=scored,
-        truth=np.array([number[each] for each in assigned if each is not None], dtype=np.int64),
+        truth=label[inside],
         probabilities=predictions.probabilities[order],
         seen_known=np.array([seen[row] is not None for row in order], dtype=bool),
         subset=subset,

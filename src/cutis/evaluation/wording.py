@@ -1,6 +1,6 @@
 """Figures in words: percentages, intervals, counts, always written the same way."""
 
-from cutis.evaluation.result import Estimate
+from cutis.evaluation.estimate import Estimate
 
 NOT_DEFINED = "–"
 MALIGNANCY_WORDS = {
