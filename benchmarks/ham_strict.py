@@ -36,7 +36,7 @@ from cutis.models import (
     predict_manifest,
     save_bundle,
 )
-from cutis.training import Progress, load_recipe, train, train_folds
+from cutis.training import Progress, calibrate, load_recipe, train, train_folds
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -94,11 +94,21 @@ def measure(manifest: pl.DataFrame, recipe_name: str, seeds: list[int], out: Pat
     together = evaluate(mean, manifest, subset="test") if len(seeds) > 1 else None
     write_results(recipe_name, seeds, bundles, evaluations, together, test)
     if ship:
-        store_with_package(bundles[0], evaluations[0])
+        store_with_package(bundles[0], manifest, answers[0])
 
 
-def store_with_package(bundle: Bundle, evaluation: Evaluation) -> None:
-    """Keep the model in half precision as the one that comes with cutis; its card has the figures on the test images."""
+def store_with_package(bundle: Bundle, manifest: pl.DataFrame, answers: Predictions) -> None:
+    """Keep the model in half precision as the one that comes with cutis; its card has the figures on the test images.
+
+    ``answers`` are its predictions of these. A bundle made before cutis chose thresholds gets them here, from its own
+    validation images.
+    """
+    if bundle.thresholds is None:
+        own = bundle.training_record.filter(pl.col("role") == "val")["image_id"]
+        bundle = calibrate(
+            bundle, manifest.filter(pl.col("image_id").is_in(own.implode())).with_columns(subset=pl.lit("val"))
+        )
+    evaluation = evaluate(answers, manifest, subset="test", thresholds=bundle.thresholds, conformal=bundle.conformal)
     facts = model_facts(
         bundle,
         evaluation=evaluation,

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 import torch
 
+from cutis.evaluation import TemperatureScaling
 from cutis.models import Architecture, Bundle, Calibration, ImageSize, LesionClassifier
 from cutis.taxonomy import class_set
 
@@ -34,7 +35,7 @@ def bundle():
             "image": IMAGE.model_dump(mode="json"),
             "views": 2,
         },
-        calibration=Calibration(temperature=1.5),
+        calibration=Calibration(scaling=TemperatureScaling(temperature=1.5)),
         training_record=record,
         about={"name": "small"},
         card="# small\n",

@@ -7,28 +7,38 @@ import polars as pl
 import torch
 
 from cutis.data import manifest_frame
-from cutis.evaluation import Evaluation, Predictions, evaluate
-from cutis.models import ModelFacts, TrainingData, model_card, model_facts
+from cutis.evaluation import (
+    Evaluation,
+    IsotonicScaling,
+    Predictions,
+    TemperatureScaling,
+    ThresholdRule,
+    VectorScaling,
+    choose_thresholds,
+    evaluate,
+    fit_conformal_sets,
+)
+from cutis.models import Calibration, ModelFacts, TrainingData, calibration_in_words, model_card, model_facts
 from cutis.report import report_facts
 from cutis.taxonomy import class_set
 
 HAM7 = class_set("ham7")
 
 
-def some_evaluation(seen: str | None = "no") -> Evaluation:
+def some_evaluation(seen: str | None = "no", **decisions) -> Evaluation:
     rows = [
         {
             "image_id": f"i{n}",
             "lesion_id": f"l{n}",
             "source": "ham10000",
-            "diagnosis": HAM7.classes[n % 7].nodes[0],
+            "diagnosis_node": HAM7.classes[n % 7].nodes[0],
         }
         for n in range(70)
     ]
     values = np.random.default_rng(0).dirichlet(np.ones(7), size=70)
     known = None if seen is None else [seen] * 70
     predictions = Predictions([each["image_id"] for each in rows], values, HAM7, known)
-    return evaluate(predictions, manifest_frame(rows), resamples=100)
+    return evaluate(predictions, manifest_frame(rows), resamples=100, **decisions)
 
 
 def facts(**changed) -> ModelFacts:
@@ -103,7 +113,9 @@ def bundle(**about):
             "image": {"inference": [144, 192]},
             "schedule": {"epochs": 1},
         },
-        calibration=SimpleNamespace(temperature=1.25, fitted_on="20 validation images", prior="uniform"),
+        calibration=Calibration(scaling=TemperatureScaling(temperature=1.25), fitted_on="20 validation images"),
+        thresholds=None,
+        conformal=None,
         training_record=record,
         evaluation=some_evaluation().model_dump(mode="json"),
         about={"name": "ours", "created": "2026-11-21", "licenses": ["CC-0", "CC-BY-NC"]} | about,
@@ -129,3 +141,81 @@ def test_a_bundle_makes_a_card_and_what_is_known_better_wins():
     card = model_card(made)
     assert "Part of its training data (phantom)" in card
     assert card.endswith("Cite them.\n")
+
+
+def some_answers(images=140, rare=20):
+    """Truth and probabilities of 140 images; the last class has ``rare`` of them."""
+    truth = np.minimum(np.arange(images) // 20, 6)
+    truth[images - 20 : images - rare] = 0
+    values = np.random.default_rng(1).dirichlet(np.ones(7), size=images) + np.eye(7)[truth]
+    return truth, values / 2
+
+
+def test_thresholds_are_listed_with_their_rates_and_what_they_rest_on():
+    truth, values = some_answers(rare=0)
+    thresholds = choose_thresholds(truth, values, HAM7, chosen_on="ham10000, validation, 140 images")
+    card = model_card(facts(thresholds=thresholds))
+    at = thresholds.classes["mel"]
+    row = f"| Melanoma | {at.value:.3g} | {at.images} | {100 * at.sensitivity:.1f}% | {100 * at.specificity:.1f}% |"
+    assert row in card
+    assert "| Vascular lesion | never called | 0 | – | – |" in card
+    assert (
+        "Youden's index). Chosen on ham10000, validation, 140 images. The rates there are of these same images" in card
+    )
+    rule = ThresholdRule(kind="sensitivity", target=0.95)
+    other = choose_thresholds(truth, values, HAM7, rule=rule, chosen_on="x")
+    assert "chosen for the largest specificity at a sensitivity of 95% or more" in model_card(facts(thresholds=other))
+
+
+def test_sets_are_told_with_what_they_promise_and_what_was_measured():
+    truth, values = some_answers(rare=5)
+    conformal = fit_conformal_sets(truth, values, HAM7, calibrated_on="ham10000, validation, 140 images, one a lesion")
+    card = model_card(facts(conformal=conformal))
+    assert "is made to hold the true diagnosis in 90% of the images of each diagnosis" in card
+    assert "(ham10000, validation, 140 images, one a lesion)" in card
+    assert "Every set holds Vascular lesion: too few calibration images" in card
+    assert "| Vascular lesion | 5 |" in card
+    assert "Its coverage elsewhere was not measured." in card
+
+
+def test_what_thresholds_and_sets_gave_on_the_images_of_the_figures_is_beside_them():
+    truth, values = some_answers()
+    thresholds = choose_thresholds(truth, values, HAM7, chosen_on="x")
+    conformal = fit_conformal_sets(truth, values, HAM7, calibrated_on="x")
+    evaluation = some_evaluation(thresholds=thresholds, conformal=conformal)
+    card = model_card(facts(thresholds=thresholds, conformal=conformal, evaluation=evaluation))
+    at = next(each for each in evaluation.operating_points.by_class if each.id == "mel")
+    assert f"% | {100 * at.sensitivity.value:.1f}% ({100 * at.sensitivity.low:.1f}–" in card
+    mean = evaluation.conformal.overall
+    assert f"| all | 70 | {100 * mean.coverage.value:.1f}% (" in card
+    assert f"| {mean.mean_size:.2f} |" in card
+    assert "not measured" not in card
+
+
+def test_figures_on_validation_images_are_said_to_be_too_good():
+    evaluation = some_evaluation()
+    assert "somewhat too good" not in model_card(facts(evaluation=evaluation))
+    on_validation = evaluation.model_copy(update={"subset": "val"})
+    assert "These validation images also decided how probabilities are scaled" in model_card(
+        facts(evaluation=on_validation)
+    )
+
+
+def test_the_bundles_decisions_are_on_its_card():
+    truth, values = some_answers()
+    thresholds = choose_thresholds(truth, values, HAM7, chosen_on="x")
+    conformal = fit_conformal_sets(truth, values, HAM7, calibrated_on="x")
+    made = model_facts(SimpleNamespace(**vars(bundle()) | {"thresholds": thresholds, "conformal": conformal}))
+    assert (made.thresholds, made.conformal) == (thresholds, conformal)
+    assert "Probabilities: softmax at temperature 1.25 (fitted on: 20 validation images)" in model_card(made)
+
+
+def test_every_scaling_has_its_words():
+    def words(scaling):
+        return calibration_in_words(SimpleNamespace(calibration=Calibration(scaling=scaling, fitted_on="x")))
+
+    assert words(TemperatureScaling(temperature=2)) == (
+        "softmax at temperature 2 (fitted on: x), for a uniform distribution of diagnoses"
+    )
+    assert "vector scaling" in words(VectorScaling(scale=(1.0, 1.0), shift=(0.0, 0.0)))
+    assert "isotonic scaling" in words(IsotonicScaling(said=((0.0, 1.0),) * 2, meant=((0.0, 1.0),) * 2))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutis.training.recipe import Sampling
-from cutis.training.sampling import epoch_order, sampled_prior
+from cutis.training.sampling import class_prior, epoch_order, sampled_prior
 
 labels_of = st.lists(st.integers(0, 3), min_size=4, max_size=60).map(lambda each: np.array([0, 1, 2, 3, *each]))
 
@@ -52,3 +52,13 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 def test_the_sampled_prior_follows_the_power_law_and_leaves_absent_classes_out(balance, expected):
     labels = np.array([0] * 9 + [1])
     np.testing.assert_allclose(sampled_prior(labels, 3, Sampling(balance=balance)), expected)
+
+
+def test_a_coarse_label_is_divided_as_the_fine_ones_are():
+    candidates = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]], dtype=bool)
+    np.testing.assert_allclose(class_prior(np.array([0.3, 0.1, 0.2, 0.4]), candidates), [0.6, 0.2, 0.2])
+
+
+def test_a_coarse_label_without_fine_ones_is_divided_evenly():
+    candidates = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]], dtype=bool)
+    np.testing.assert_allclose(class_prior(np.array([0.0, 0.0, 0.5, 0.5]), candidates), [0.25, 0.25, 0.5])

@@ -6,17 +6,15 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
-from scipy.special import softmax
 
 from cutis.data import split, write_manifest
 from cutis.errors import BundleError, ImageError, ManifestError, RecipeError, SplitError
-from cutis.models import load_bundle, predict_manifest
-from cutis.training import fit_temperature, train, train_folds
+from cutis.models import LesionClassifier, load_bundle, predict_manifest
+from cutis.training import calibrate, train, train_folds
 
 
 def weights(folder):
@@ -171,6 +169,24 @@ def test_early_stopping_stops_and_best_is_kept(divided, small_recipe, tmp_path):
     assert len(lines) < 40
 
 
+def test_frozen_stages_stay_as_they_were_and_the_rest_learns(divided, small_recipe, tmp_path):
+    frozen = small_recipe("optimiser.frozen_stages=2", "schedule.epochs=1", "ema=0")
+    torch.manual_seed(frozen.seed)
+    before = LesionClassifier(frozen.model, 3, frozen.image.training).state_dict()
+    after = train(divided, frozen, tmp_path / "bundle").model.state_dict()
+    # test_efficientnet's first two stages are its stem and its first block, batch statistics included.
+    still = [name for name in before if name.startswith(("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0."))]
+    assert len(still) == 12
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not moved.intersection(still)
+    assert {"backbone.blocks.1.0.conv_exp.weight", "backbone.blocks.1.0.bn1.running_mean", "head.weight"} <= moved
+
+
+def test_more_frozen_stages_than_there_are_is_an_error(divided, small_recipe, tmp_path):
+    with pytest.raises(RecipeError, match=r"frozen_stages is 9, but backbone test_efficientnet has 6 stages"):
+        train(divided, small_recipe("optimiser.frozen_stages=9"), tmp_path / "bundle")
+
+
 def test_folds_predict_every_image_by_a_model_that_has_not_seen_its_lesion(discs, small_recipe, tmp_path):
     folded = split(discs, by=["lesion_id"], folds=3, stratify="source_diagnosis")
     predictions = train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv")
@@ -193,13 +209,40 @@ def test_finished_folds_of_another_recipe_are_not_mixed_in(discs, small_recipe, 
         train_folds(folded, small_recipe("schedule.epochs=2"), tmp_path / "cv", resume=True)
 
 
-def test_the_temperature_is_the_one_that_made_the_labels():
-    rng = np.random.default_rng(0)
-    sharp = rng.normal(0, 2, (4000, 3))
-    labels = np.array([rng.choice(3, p=softmax(each)) for each in sharp])
-    found = fit_temperature(3 * sharp, labels, "training")
-    assert found.temperature == pytest.approx(3, rel=0.06)
-    assert found.prior == "training"
+def test_folds_of_a_recipe_without_the_newest_fields_are_kept(discs, small_recipe, tmp_path):
+    folded = split(discs, by=["lesion_id"], folds=2, stratify="source_diagnosis")
+    train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv")
+    for fold in range(2):
+        path = tmp_path / "cv" / f"fold{fold}" / "recipe.json"
+        fields = json.loads(path.read_text())
+        del fields["calibration"]
+        path.write_text(json.dumps(fields))
+    before = weights(tmp_path / "cv" / "fold0")
+    train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv", resume=True)
+    assert_same(before, weights(tmp_path / "cv" / "fold0"))
+
+
+def test_a_bundle_is_calibrated_on_its_validation_images(divided, small_recipe, tmp_path):
+    recipe = small_recipe("schedule.epochs=2", "calibration=vector", "views=2")
+    made = train(divided, recipe, tmp_path / "b")
+    bundle = load_bundle(tmp_path / "b")
+    validation = divided.filter(pl.col("subset") == "val")
+    assert bundle.calibration.scaling.kind == "vector"
+    assert bundle.calibration.fitted_on == f"discs, validation, {len(validation)} images"
+    assert bundle.thresholds.chosen_on == bundle.calibration.fitted_on
+    assert bundle.thresholds.classes.keys() == set(bundle.classes.ids)
+    assert bundle.conformal is None  # five lesions promise nothing
+    assert bundle.evaluation["subset"] == "val"
+    again = calibrate(bundle, validation)  # on the very images: nothing moves
+    assert (again.calibration, again.thresholds) == (made.calibration, made.thresholds)
+
+
+def test_too_few_validation_lesions_for_the_calibration_are_told_before_any_training(divided, small_recipe, tmp_path):
+    one_red = (pl.col("subset") == "val") & (pl.col("source_diagnosis") == "red")
+    thin = divided.with_columns(subset=pl.when(one_red).then(pl.lit("train")).otherwise("subset"))
+    with pytest.raises(ManifestError, match=r"calibration 'isotonic' needs two .* of red"):
+        train(thin, small_recipe("calibration=isotonic"), tmp_path / "b")
+    assert not (tmp_path / "b.run").exists()
 
 
 def test_a_leaking_split_is_refused_before_any_work(discs, small_recipe, tmp_path):

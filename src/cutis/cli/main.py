@@ -6,7 +6,7 @@ from importlib import metadata
 
 import typer
 
-from cutis.cli import data, demo, evaluate, predict, split, train
+from cutis.cli import compare, data, demo, evaluate, predict, split, study, taxonomy, train
 from cutis.errors import CutisError
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ app.command("split")(split.split_verb)
 app.command("train")(train.train_verb)
 app.command("predict")(predict.predict_verb)
 app.command("evaluate")(evaluate.evaluate_verb)
+app.command("compare")(compare.compare_verb)
+app.add_typer(taxonomy.taxonomy_app)
+app.add_typer(study.study_app)
 
 
 def _print_version(wanted: bool) -> None:

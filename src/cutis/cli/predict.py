@@ -1,6 +1,6 @@
 """The verb `cutis predict`: class probabilities of photographs or of a manifest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from cutis.errors import CutisError, ImageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from cutis.evaluation import Predictions
+    from cutis.evaluation import Differential, Predictions
     from cutis.models import Bundle, OnnxBundle
 
 _MANIFEST_SUFFIXES = (".parquet", ".csv")
@@ -41,6 +41,9 @@ def predict_verb(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Print or write class probabilities. Without BUNDLE, the model that comes with cutis answers.
+
+    Of photographs, also the differential list (diagnoses that reach their own thresholds) and the conformal set, if
+    the bundle has them.
 
     Research software, not a medical device: no answer replaces a doctor's.
 
@@ -112,7 +115,13 @@ def _print(bundle: "Bundle | OnnxBundle", predictions: "Predictions", *, listed_
         count = f"{len(predictions.image_ids):,} images predicted by {bundle.name}"
         console.print(count, markup=False, highlight=False, soft_wrap=True)
         return
-    console.print(_table(bundle, predictions))
+    lists, sets = _differential_lists(bundle, predictions), _conformal_sets(bundle, predictions)
+    console.print(_table(bundle, predictions, lists, sets))
+    if len(predictions.image_ids) <= _COLUMNS:
+        for row, image_id in enumerate(predictions.image_ids):
+            if (lists or sets) and len(predictions.image_ids) > 1:
+                console.print(image_id, markup=False, highlight=False, soft_wrap=True)
+            console.print(_answer(bundle, lists[row] if lists else None, sets[row] if sets else None))
     for image_id, seen in zip(predictions.image_ids, predictions.seen or [], strict=False):
         if seen not in (None, "no"):
             warning = f"{image_id}: the model was trained on this {seen}; its answer proves nothing."
@@ -122,8 +131,32 @@ def _print(bundle: "Bundle | OnnxBundle", predictions: "Predictions", *, listed_
     )
 
 
-def _table(bundle: "Bundle | OnnxBundle", predictions: "Predictions") -> "Table":
-    """A column for each of a few images, a row for each of many."""
+def _differential_lists(bundle: "Bundle | OnnxBundle", predictions: "Predictions") -> "list[Differential] | None":
+    if bundle.thresholds is None:
+        return None
+    from cutis.evaluation import differential_lists
+
+    return differential_lists(predictions.probabilities, bundle.thresholds)
+
+
+def _conformal_sets(bundle: "Bundle | OnnxBundle", predictions: "Predictions") -> list[list[str]] | None:
+    """Each image's set of class ids, the most probable first."""
+    if bundle.conformal is None:
+        return None
+    held, ids = bundle.conformal.sets(predictions.probabilities), bundle.classes.ids
+    return [
+        [ids[k] for k in (-row).argsort(kind="stable") if inside[k]]
+        for row, inside in zip(predictions.probabilities, held, strict=True)
+    ]
+
+
+def _table(
+    bundle: "Bundle | OnnxBundle",
+    predictions: "Predictions",
+    lists: "list[Differential] | None",
+    sets: list[list[str]] | None,
+) -> "Table":
+    """A column for each of a few images; a row for each of many, with its list and set in class ids."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -132,8 +165,14 @@ def _table(bundle: "Bundle | OnnxBundle", predictions: "Predictions") -> "Table"
     title = f"Probabilities by {escape(bundle.name)}"
     if len(names) > _COLUMNS:
         table = Table("image", *[escape(each.id) for each in classes], title=title)
-        for name, row in zip(names, probabilities, strict=True):
-            table.add_row(name, *[f"{p:.3f}" for p in row])
+        if lists:
+            table.add_column("differential list")
+        if bundle.conformal:
+            table.add_column(f"{bundle.conformal.coverage:.0%} set")
+        for row, name in enumerate(names):
+            more = [escape(", ".join(lists[row].classes if lists[row].above else ()) or "–")] if lists else []
+            more += [escape(", ".join(sets[row]) or "–")] if sets else []
+            table.add_row(name, *[f"{p:.3f}" for p in probabilities[row]], *more)
         return table
     table = Table("class", *names, title=title)
     mean = probabilities.mean(axis=0)
@@ -142,6 +181,36 @@ def _table(bundle: "Bundle | OnnxBundle", predictions: "Predictions") -> "Table"
         label = each.id if each.id == each.name else f"{each.id}  {each.name}"
         table.add_row(escape(label), *[f"{p:.3f}" for p in probabilities[:, k]])
     return table
+
+
+def _answer(bundle: "Bundle | OnnxBundle", differential: "Differential | None", held: list[str] | None) -> "Table":
+    """One image's differential list and conformal set in words, each with what it means."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    def named(class_ids: Iterable[str]) -> str:
+        classes = [bundle.classes[each] for each in class_ids]
+        return ", ".join(
+            each.name if each.malignancy == "unknown" else f"{each.name} ({each.malignancy})" for each in classes
+        )
+
+    grid = Table.grid(padding=(0, 2))
+    if differential:
+        if differential.above:
+            told = f"{named(differential.classes)}\nat or above their own thresholds, the furthest above first"
+        else:
+            told = f"none: no diagnosis reaches its own threshold; nearest is {named(differential.classes)}"
+        grid.add_row("differential list", escape(told))
+    if bundle.conformal is not None and held is not None:
+        share = f"{bundle.conformal.coverage:.0%}"
+        told = f"{named(held)}\nholds the diagnosis in {share} of images like those it was calibrated on"
+        if not held:
+            told = "empty: unlike the images of every diagnosis it was calibrated on"
+        if bundle.conformal.always_included:
+            always = ", ".join(bundle.classes[each].name for each in bundle.conformal.always_included)
+            told += f"; always holds {always}, of which it saw too few images"
+        grid.add_row(f"{share} set", escape(told))
+    return grid
 
 
 def _sex(word: str | None) -> str | None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
     from cutis.models.onnx_network import OnnxBundle, add_onnx, load_onnx_bundle
     from cutis.models.patient import FIELD_SIZES, PatientField, patient_codes
-    from cutis.models.predict import fastest_bundle, predict_files, predict_manifest
+    from cutis.models.predict import Outputs, fastest_bundle, manifest_outputs, predict_files, predict_manifest
     from cutis.models.weights import PretrainedWeights, find_weights
 
 _HOMES = {
@@ -68,7 +68,7 @@ _HOMES = {
     "inference": ("autocast", "best_device", "keep_depthwise_in_float32", "keep_memory", "predict_logits", "to_input"),
     "onnx_network": ("OnnxBundle", "add_onnx", "load_onnx_bundle"),
     "patient": ("FIELD_SIZES", "PatientField", "patient_codes"),
-    "predict": ("fastest_bundle", "predict_files", "predict_manifest"),
+    "predict": ("Outputs", "fastest_bundle", "manifest_outputs", "predict_files", "predict_manifest"),
     "weights": ("PretrainedWeights", "find_weights"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -84,6 +84,7 @@ __all__ = [
     "LesionClassifier",
     "ModelFacts",
     "OnnxBundle",
+    "Outputs",
     "PatientField",
     "PretrainedWeights",
     "TrainingData",
@@ -99,6 +100,7 @@ __all__ = [
     "keep_memory",
     "load_bundle",
     "load_onnx_bundle",
+    "manifest_outputs",
     "model_card",
     "model_facts",
     "network_in_words",

@@ -1,9 +1,10 @@
 """The model bundle: a folder that holds all one needs to use a trained classifier and to hold it to account.
 
 ``model.safetensors`` (weights) · ``recipe.json`` (how it was trained, in full) · ``taxonomy.json`` (its classes) ·
-``calibration.json`` · ``evaluation.json`` (figures on its validation images) · ``training_record.parquet`` (every image
-it saw: id, lesion, patient, hash of the file's content) · ``MODEL_CARD.md`` · ``bundle.json`` (format, versions, hash
-of the weights).
+``calibration.json`` (how logits become probabilities) · ``thresholds.json`` (where each class is called) and
+``conformal.json`` (which set of classes is given), both optional · ``evaluation.json`` (figures on its validation
+images) · ``training_record.parquet`` (every image it saw: id, lesion, patient, hash of the file's content) ·
+``MODEL_CARD.md`` · ``bundle.json`` (format, versions, hash of the weights).
 """
 
 import hashlib
@@ -14,17 +15,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, model_validator
 from safetensors import SafetensorError
-from scipy.special import softmax
 
 from cutis import __version__
 from cutis.errors import BundleError, CutisError
+from cutis.evaluation import ConformalSets, Scaling, TemperatureScaling, Thresholds
 from cutis.files import replacing_folder, write_json, write_text
 from cutis.models.architecture import Architecture, ImageSize
 from cutis.taxonomy import ClassSet
@@ -32,26 +33,38 @@ from cutis.taxonomy import ClassSet
 if TYPE_CHECKING:  # reading a bundle's facts takes no torch, whose import takes seconds
     from cutis.models.classifier import LesionClassifier
 
-FORMAT = 1
+FORMAT = 2
+"""2 since calibration.json names the kind of its scaling; a bundle of format 1 is read as well."""
+
+_Rule = TypeVar("_Rule", bound=BaseModel)
 TRAINING_RECORD_COLUMNS = ("source", "image_id", "lesion_id", "patient_id", "group", "content_key", "role")
 
 
 class Calibration(BaseModel):
-    """How logits become probabilities: softmax(logits / temperature) (Guo 2017, arXiv:1706.04599).
+    """How logits become probabilities.
 
     ``prior`` is the class distribution for which the probabilities hold: ``"uniform"`` for a logit-adjusted model,
-    ``"training"`` for one that keeps the frequencies it was trained on.
+    ``"training"`` for one that keeps the frequencies it was trained on. A value without a scaling is temperature
+    scaling, as bundles of format 1 have it: ``{"temperature": 2.1, "prior": …, "fitted_on": …}``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    temperature: float = Field(1.0, gt=0)
-    prior: str = "uniform"
+    scaling: Scaling = TemperatureScaling(temperature=1.0)
+    prior: Literal["uniform", "training"] = "uniform"
     fitted_on: str = "not fitted"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_format_1(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "temperature" not in value or "scaling" in value:
+            return value
+        rest = {name: each for name, each in value.items() if name != "temperature"}
+        return {"scaling": {"kind": "temperature", "temperature": value["temperature"]}} | rest
 
     def probabilities(self, logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """N × K probabilities, each row summing to 1."""
-        return np.asarray(softmax(logits / self.temperature, axis=1))
+        return self.scaling.probabilities(logits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +76,8 @@ class BundleFacts:
         recipe: the recipe it was trained with, as JSON.
         calibration: how its logits become probabilities.
         training_record: one row an image it saw; columns ``TRAINING_RECORD_COLUMNS``; ``role`` is ``train`` or ``val``.
+        thresholds: where each class is called; None if none were chosen.
+        conformal: which set of classes is given for an image; None if there were too few images to promise anything.
         evaluation: its figures (JSON), empty if there are none.
         about: facts in words: name, data, licence, when made.
         card: the model card, Markdown.
@@ -72,6 +87,8 @@ class BundleFacts:
     recipe: dict[str, Any]
     calibration: Calibration
     training_record: pl.DataFrame
+    thresholds: Thresholds | None = None
+    conformal: ConformalSets | None = None
     evaluation: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
     card: str = ""
@@ -127,7 +144,10 @@ def save_bundle(
         (temporary / "model.safetensors").write_bytes(save(state))
         write_json(temporary / "recipe.json", bundle.recipe)
         write_json(temporary / "taxonomy.json", bundle.classes.model_dump())
-        write_json(temporary / "calibration.json", bundle.calibration.model_dump())
+        write_json(temporary / "calibration.json", bundle.calibration.model_dump(mode="json"))
+        for name, rule in (("thresholds.json", bundle.thresholds), ("conformal.json", bundle.conformal)):
+            if rule is not None:
+                write_json(temporary / name, rule.model_dump(mode="json"))
         write_json(temporary / "evaluation.json", bundle.evaluation)
         bundle.training_record.select(TRAINING_RECORD_COLUMNS).write_parquet(
             temporary / "training_record.parquet", compression="zstd", compression_level=15
@@ -193,12 +213,29 @@ def read_facts(folder: Path) -> BundleFacts:
             recipe=json.loads((folder / "recipe.json").read_text(encoding="utf-8")),
             calibration=Calibration.model_validate_json((folder / "calibration.json").read_text(encoding="utf-8")),
             training_record=pl.read_parquet(folder / "training_record.parquet").select(TRAINING_RECORD_COLUMNS),
+            thresholds=_optional(folder / "thresholds.json", Thresholds),
+            conformal=_optional(folder / "conformal.json", ConformalSets),
             evaluation=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
             about=about,
             card=(folder / "MODEL_CARD.md").read_text(encoding="utf-8"),
         )
         _ = facts.architecture, facts.image, facts.views  # a recipe that lacks them is damaged
+        _check_classes(facts, folder)
         return facts
+
+
+def _optional(path: Path, kind: type[_Rule]) -> _Rule | None:
+    return kind.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _check_classes(facts: BundleFacts, folder: Path) -> None:
+    """Raise BundleError if thresholds or sets are of other classes: by their order, they are applied to columns."""
+    for name, rule in (
+        ("thresholds.json", facts.thresholds and facts.thresholds.classes),
+        ("conformal.json", facts.conformal and facts.conformal.limits),
+    ):
+        if rule is not None and tuple(rule) != facts.classes.ids:
+            raise BundleError(f"'{name}' is of other classes", where=str(folder), fix="Copy the bundle again.")
 
 
 @contextmanager

@@ -8,8 +8,15 @@ from pydantic import BaseModel, ConfigDict
 from cutis import __version__
 from cutis.data import PHANTOM_SOURCE
 from cutis.evaluation import (
+    ConformalResult,
+    ConformalSets,
     Estimate,
     Evaluation,
+    IsotonicScaling,
+    OperatingPoints,
+    TemperatureScaling,
+    ThresholdRule,
+    Thresholds,
     counted,
     decimal,
     decimal_interval,
@@ -32,6 +39,11 @@ NOT_INTENDED = (
 LIMITS = (
     "It answers with one of its classes whatever it is shown, also for a lesion that is none of them.",
     "Its figures hold for the images they were measured on. On images from elsewhere they are usually worse.",
+)
+
+VALIDATION_USED_TWICE = (
+    "These validation images also decided how probabilities are scaled and where diagnoses are called, so the figures "
+    "are somewhat too good. Claim only what was measured on images that decided nothing (a test set)."
 )
 
 
@@ -62,6 +74,9 @@ class ModelFacts(BaseModel):
         training_data: the data sets it has seen.
         protocol: how training and test images were kept apart.
         evaluation: its figures; None where there are none.
+        probabilities: how they come about, in words.
+        thresholds: where each diagnosis is called; None where none were chosen.
+        conformal: which set of diagnoses is given; None where there is none.
         license: of the weights.
         citation: how to cite it.
         intended_use: what it is for.
@@ -81,6 +96,9 @@ class ModelFacts(BaseModel):
     training_data: tuple[TrainingData, ...]
     protocol: str
     evaluation: Evaluation | None = None
+    probabilities: str | None = None
+    thresholds: Thresholds | None = None
+    conformal: ConformalSets | None = None
     license: str
     citation: str
     intended_use: tuple[str, ...] = INTENDED_USE
@@ -93,8 +111,8 @@ def model_facts(bundle: Bundle, **told: Any) -> ModelFacts:
 
     Args:
         bundle: the model; its figures are those on its validation images.
-        told: fields of :class:`ModelFacts` that are known better, e.g. ``evaluation`` on a test set,
-            ``citation``.
+        told: fields of :class:`ModelFacts` that are known better, e.g. ``evaluation`` on a test set (with the
+            bundle's thresholds and sets), ``citation``.
     """
     record = bundle.training_record
     licenses = joined(bundle.about.get("licenses", [])) or "not named"
@@ -123,6 +141,9 @@ def model_facts(bundle: Bundle, **told: Any) -> ModelFacts:
             "`cutis predict` marks what shares a lesion or patient with them, `cutis evaluate` refuses it."
         ),
         "evaluation": Evaluation.model_validate(bundle.evaluation) if bundle.evaluation else None,
+        "probabilities": calibration_in_words(bundle),
+        "thresholds": bundle.thresholds,
+        "conformal": bundle.conformal,
         "license": f"that of the training images ({licenses})",
         "citation": "Cite cutis (CITATION.cff) and the data sets above.",
     }
@@ -157,10 +178,14 @@ def trained_on_in_words(bundle: Bundle) -> str:
 def calibration_in_words(bundle: Bundle) -> str:
     """How its probabilities came about."""
     calibration = bundle.calibration
-    return (
-        f"softmax at temperature {calibration.temperature:.3g} (fitted on: {calibration.fitted_on}), "
-        f"for a {calibration.prior} distribution of diagnoses"
-    )
+    scaling = calibration.scaling
+    if isinstance(scaling, TemperatureScaling):
+        how = f"softmax at temperature {scaling.temperature:.3g}"
+    elif isinstance(scaling, IsotonicScaling):
+        how = "softmax, then a rising curve a class (isotonic scaling)"
+    else:
+        how = "softmax of logits that are scaled and shifted class by class (vector scaling)"
+    return f"{how} (fitted on: {calibration.fitted_on}), for a {calibration.prior} distribution of diagnoses"
 
 
 def model_card(facts: ModelFacts) -> str:
@@ -210,6 +235,7 @@ def model_card(facts: ModelFacts) -> str:
         facts.protocol,
         "## Figures",
         *_figures(facts.evaluation),
+        *_answers(facts),
         "## Limits",
         _bullets(facts.limits),
         "## How to cite",
@@ -255,7 +281,86 @@ def _figures(evaluation: Evaluation | None) -> list[str]:
             ],
         ),
         *([_bullets(evaluation.warnings)] if evaluation.warnings else []),
+        *([VALIDATION_USED_TWICE] if evaluation.subset == "val" else []),
     ]
+
+
+def _answers(facts: ModelFacts) -> list[str]:
+    """How an answer is made of the network's outputs: probabilities, differential list, prediction set."""
+    parts = [f"Probabilities: {facts.probabilities}."] if facts.probabilities else []
+    names = {each.id: each.name for each in facts.classes.classes}
+    measured = facts.evaluation
+    if facts.thresholds:
+        parts += _thresholds(facts.thresholds, measured.operating_points if measured else None, names)
+    if facts.conformal:
+        parts += _sets(facts.conformal, measured.conformal if measured else None, names)
+    return ["## How it answers", *parts] if parts else []
+
+
+def _thresholds(thresholds: Thresholds, measured: OperatingPoints | None, names: dict[str, str]) -> list[str]:
+    told = (
+        "A diagnosis is on the differential list if its probability reaches its own threshold, chosen for "
+        f"{_rule_in_words(thresholds.rule)}. Chosen on {thresholds.chosen_on}. The rates there are of these same "
+        "images, so expect less of others."
+    )
+    heading = ["diagnosis", "threshold", "images", "sensitivity there", "specificity there"]
+    rows = [
+        [
+            names[class_id],
+            "never called" if each.value is None else f"{each.value:.3g}",
+            f"{each.images:,}",
+            percent(each.sensitivity, 1),
+            percent(each.specificity, 1),
+        ]
+        for class_id, each in thresholds.classes.items()
+    ]
+    if measured:  # on the images of the figures above
+        heading += ["sensitivity above", "specificity above"]
+        at = {each.id: each for each in measured.by_class}
+        for class_id, row in zip(thresholds.classes, rows, strict=True):
+            row += [_percent(at[class_id].sensitivity), _percent(at[class_id].specificity)]
+        told += " The last two columns are of the images of the figures above."
+    return [told, _table(heading, rows)]
+
+
+def _sets(conformal: ConformalSets, coverage: ConformalResult | None, names: dict[str, str]) -> list[str]:
+    promised = percent(conformal.coverage)
+    whom = "of the images of each diagnosis" if conformal.class_conditional else "of all images together"
+    told = (
+        f"The {promised} set of an image (split conformal prediction) is made to hold the true diagnosis in {promised} "
+        f"{whom}. This holds for images like those it was calibrated on ({conformal.calibrated_on}), not for those of "
+        "another clinic or camera: measure it there."
+    )
+    parts = [told]
+    if conformal.always_included:
+        always = joined([names[each] for each in conformal.always_included])
+        parts.append(f"Every set holds {always}: too few calibration images showed it to leave it out.")
+    if coverage is None:
+        rows = [[names[each], f"{number:,}"] for each, number in conformal.calibration_images.items()]
+        return [*parts, _table(["diagnosis", "calibrated on images"], rows), "Its coverage elsewhere was not measured."]
+    rows = [
+        [
+            "all" if each is coverage.overall else names[each.name],
+            f"{each.images:,}",
+            _percent(each.coverage),
+            "–" if each.mean_size is None else f"{each.mean_size:.2f}",
+        ]
+        for each in (coverage.overall, *coverage.by_class)
+    ]
+    return [
+        *parts,
+        "Measured on the images of the figures above; in brackets Wilson intervals:",
+        _table(["diagnosis", "images", "set held it", "mean size of the set"], rows),
+    ]
+
+
+def _rule_in_words(rule: ThresholdRule) -> str:
+    return {
+        "youden": "the largest sensitivity + specificity − 1 (Youden's index)",
+        "sensitivity": f"the largest specificity at a sensitivity of {percent(rule.target)} or more",
+        "specificity": f"the largest sensitivity at a specificity of {percent(rule.target)} or more",
+        "cost": f"the least cost, where a miss costs {rule.cost_of_miss:g} and a false alarm {rule.cost_of_alarm:g}",
+    }[rule.kind]
 
 
 def _percent(estimate: Estimate) -> str:

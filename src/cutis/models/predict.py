@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cutis.data import (
@@ -22,10 +25,22 @@ from cutis.models.onnx_network import OnnxBundle, load_onnx_bundle
 from cutis.models.patient import patient_codes
 
 
-def predict_manifest(
+class Outputs(NamedTuple):
+    """What a network gave for N images, before calibration.
+
+    ``logits`` is float64, N × K; ``keys`` are the hashes of the files' contents, as :func:`cutis.data.content_key`
+    makes them; ``seen`` says what the model was trained or validated on of each, as ``Predictions.seen`` does.
+    """
+
+    logits: npt.NDArray[np.float64]
+    keys: list[str]
+    seen: list[str | None]
+
+
+def manifest_outputs(
     bundle: Bundle | OnnxBundle, manifest: pl.DataFrame, progress: Callable[[int], None] | None = None
-) -> Predictions:
-    """Class probabilities of every image of a manifest, decoded through the cache.
+) -> Outputs:
+    """Logits of every image of a manifest, decoded through the cache: what calibration is fitted on.
 
     Args:
         bundle: the model.
@@ -37,7 +52,14 @@ def predict_manifest(
     """
     height, width = bundle.image.decoded
     images = decode_images(image_paths(manifest), height, width, bundle.image.aspect)
-    return _predict(bundle, manifest, images, images.keys, progress)
+    return _outputs(bundle, manifest, images, images.keys, progress)
+
+
+def predict_manifest(
+    bundle: Bundle | OnnxBundle, manifest: pl.DataFrame, progress: Callable[[int], None] | None = None
+) -> Predictions:
+    """Class probabilities of every image of a manifest; arguments and errors are those of :func:`manifest_outputs`."""
+    return _predictions(bundle, manifest, manifest_outputs(bundle, manifest, progress))
 
 
 def predict_files(
@@ -67,7 +89,9 @@ def predict_files(
     if doubled:
         raise ImageError(f"several files are called {listed(doubled)}", fix="Predict them apart, or make a manifest.")
     manifest = manifest_frame([{"image_id": image_id, **(patient or {})} for image_id in ids])
-    return _predict(bundle, manifest, images, [content_key(path) for path in paths], None)
+    return _predictions(
+        bundle, manifest, _outputs(bundle, manifest, images, [content_key(path) for path in paths], None)
+    )
 
 
 def fastest_bundle(folder: str | Path | None = None) -> Bundle | OnnxBundle:
@@ -83,13 +107,13 @@ def fastest_bundle(folder: str | Path | None = None) -> Bundle | OnnxBundle:
     return load_onnx_bundle(place) or load_bundle(place)
 
 
-def _predict(
+def _outputs(
     bundle: Bundle | OnnxBundle,
     manifest: pl.DataFrame,
     images: Sequence[Pixels] | DecodedImages,
     keys: list[str],
     progress: Callable[[int], None] | None,
-) -> Predictions:
+) -> Outputs:
     fields = bundle.architecture.patient
     codes = patient_codes(manifest, fields) if fields else None
     if isinstance(bundle, OnnxBundle):
@@ -101,8 +125,12 @@ def _predict(
         logits = predict_logits(
             bundle.model, images, codes, bundle.image.inference, views=bundle.views, progress=progress
         )
-    probabilities = bundle.calibration.probabilities(logits)
-    return Predictions(manifest["image_id"].to_list(), probabilities, bundle.classes, _seen(bundle, manifest, keys))
+    return Outputs(logits, keys, _seen(bundle, manifest, keys))
+
+
+def _predictions(bundle: BundleFacts, manifest: pl.DataFrame, outputs: Outputs) -> Predictions:
+    probabilities = bundle.calibration.probabilities(outputs.logits)
+    return Predictions(manifest["image_id"].to_list(), probabilities, bundle.classes, outputs.seen)
 
 
 def _seen(bundle: BundleFacts, manifest: pl.DataFrame, keys: list[str]) -> list[str | None]:

@@ -1,13 +1,14 @@
 """Training: recipes, the loop, and the way from a manifest to a model bundle."""
 
+from cutis.training.calibrate import calibrate
 from cutis.training.loop import Progress
 from cutis.training.recipe import Recipe, load_recipe, parse_recipe, recipe_names
-from cutis.training.train import fit_temperature, train, train_folds
+from cutis.training.train import train, train_folds
 
 __all__ = [
     "Progress",
     "Recipe",
-    "fit_temperature",
+    "calibrate",
     "load_recipe",
     "parse_recipe",
     "recipe_names",

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from timm.models import group_parameters
 from torch import Tensor
 
 from cutis.data import DecodedImages, Pixels
@@ -32,17 +33,22 @@ from cutis.training.augment import augment_image
 from cutis.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cutis.training.losses import LesionLoss
 from cutis.training.recipe import Augmentation, Recipe
-from cutis.training.sampling import epoch_order, sampled_prior
+from cutis.training.sampling import class_prior, epoch_order, sampled_prior
 
 _COMING_BATCHES = 4
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """N images with their class indices (int64, N) and patient codes (int64, N × F, or None if unused)."""
+    """N images with their labels and patient codes (int64, N × F, or None if unused).
+
+    Label g (int64, N) stands for the classes ``candidates[g]`` (bool, G × K). The first K labels are the classes
+    themselves; the others are labels above them, each with the classes below it.
+    """
 
     images: DecodedImages
     labels: npt.NDArray[np.int64]
+    candidates: npt.NDArray[np.bool_]
     patient: npt.NDArray[np.int64] | None
 
     def __len__(self) -> int:
@@ -140,7 +146,7 @@ def _interrupt_noted() -> Iterator[Callable[[], bool]]:
 class _Batch:
     epoch: int
     images: list[Pixels]
-    targets: Tensor
+    candidates: Tensor
     patient: Tensor | None
 
 
@@ -163,7 +169,11 @@ class _Run:
             keep_depthwise_in_float32(self.model)
         self.recipe, self.train, self.validation, self.fingerprint = recipe, train, validation, fingerprint
         self.classes = model.head.out_features
-        self.loss = LesionLoss(recipe.loss, sampled_prior(train.labels, self.classes, recipe.sampling), self.device)
+        # An image labelled above the classes has no right or wrong answer among them.
+        self.validation_labelled = validation.labels < self.classes
+        self.frozen = _freeze(self.model, recipe.optimiser.frozen_stages)
+        shown_labels = sampled_prior(train.labels, len(train.candidates), recipe.sampling)
+        self.loss = LesionLoss(recipe.loss, class_prior(shown_labels, train.candidates), self.device)
         self.optimiser = _optimiser(self.model, recipe)
         shown = recipe.sampling.epoch_images or len(train)
         # A last batch of one image would break batch normalisation, so a remainder is left to the next epoch's shuffle.
@@ -197,7 +207,11 @@ class _Run:
                         epoch, within = divmod(ahead, self.steps_per_epoch)
                         if epoch != order_epoch:
                             order = epoch_order(
-                                self.train.labels, self.classes, self.recipe.sampling, self.recipe.seed, epoch
+                                self.train.labels,
+                                len(self.train.candidates),
+                                self.recipe.sampling,
+                                self.recipe.seed,
+                                epoch,
                             )
                             order_epoch = epoch
                         chosen = order[within * self.batch_size : (within + 1) * self.batch_size]
@@ -212,11 +226,11 @@ class _Run:
         augmentation, (height, width) = self.recipe.augmentation, self.recipe.image.training
         rng = np.random.default_rng([self.recipe.seed, step, 3])
         images = [augment_image(self.train.images[int(i)], height, width, augmentation, rng) for i in chosen]
-        targets = torch.nn.functional.one_hot(torch.from_numpy(self.train.labels[chosen]), self.classes).float()
+        candidates = torch.from_numpy(self.train.candidates[self.train.labels[chosen]])
         patient = None
         if self.train.patient is not None:
             patient = _hide_fields(self.train.patient[chosen], augmentation, rng)
-        return _Batch(epoch, images, targets, patient)
+        return _Batch(epoch, images, candidates, patient)
 
     def step_on(self, batch: _Batch) -> float:
         """One optimiser step; returns the batch's loss."""
@@ -224,12 +238,21 @@ class _Run:
         # Dropout and mixup draw from here: seeded by the step, nothing of the generator's state needs keeping.
         torch.manual_seed((self.recipe.seed << 32) + self.step)
         self.model.train()
-        images, targets = to_input(batch.images, self.device), batch.targets.to(self.device)
+        for module in self.frozen:  # batch statistics would move a layer that is to stay as it was pretrained
+            module.eval()
+        images, candidates = to_input(batch.images, self.device), batch.candidates.to(self.device)
         patient = batch.patient.to(self.device) if batch.patient is not None else None
-        if self.recipe.augmentation.mixup:
-            images, targets, patient = _mixup(images, targets, patient, self.recipe.augmentation.mixup)
+        mixture = _draw_mixture(len(images), self.recipe.augmentation.mixup) if self.recipe.augmentation.mixup else None
+        if mixture:
+            images = images.lerp(images[mixture.other], 1 - mixture.share)
+            # Codes cannot be mixed: the patient is the one whose image weighs more.
+            patient = patient if patient is None or mixture.share >= 0.5 else patient[mixture.other]
         with autocast(self.recipe.precision, self.device):
-            loss = self.loss(self.model(images, patient), targets)
+            logits = self.model(images, patient)
+            losses = self.loss(logits, candidates)
+            if mixture:
+                losses = losses.lerp(self.loss(logits, candidates[mixture.other]), 1 - mixture.share)
+            loss = losses.mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimiser.clip_norm)
@@ -253,7 +276,7 @@ class _Run:
             "train_loss": float(np.mean(self._losses)) if self._losses else math.nan,
         }
         self._losses = []
-        if len(self.validation):
+        if self.validation_labelled.any():
             score = self._validation_score()
             record["val_balanced_accuracy"] = score
             if score > self.best_score:
@@ -281,7 +304,8 @@ class _Run:
         )
         if raw:
             self.model.load_state_dict(raw)
-        confusion = confusion_matrix(self.validation.labels, predicted_class(logits), self.classes)
+        known = self.validation_labelled
+        confusion = confusion_matrix(self.validation.labels[known], predicted_class(logits[known]), self.classes)
         return float(balanced_accuracy(confusion))
 
     def state_to_keep(self) -> dict[str, Tensor]:
@@ -343,11 +367,34 @@ class _Run:
         self.best_score, self.stale = checkpoint.best_score, checkpoint.stale
 
 
+def _freeze(model: LesionClassifier, stages: int) -> list[torch.nn.Module]:
+    """Take the backbone's first stages, as timm groups its layers, out of training; returns their modules."""
+    if not stages:
+        return []
+    groups: dict[int, list[str]] = group_parameters(model.backbone, model.backbone.group_matcher(coarse=True))
+    if stages > len(groups):
+        raise RecipeError(
+            f"optimiser.frozen_stages is {stages}, but backbone {model.architecture.backbone} has {len(groups)} stages",
+            fix="Freeze fewer.",
+        )
+    names = {name for stage in sorted(groups)[:stages] for name in groups[stage]}
+    for name, parameter in model.backbone.named_parameters():
+        if name in names:
+            parameter.requires_grad_(False)
+    return [
+        module
+        for module in model.backbone.modules()
+        if (own := list(module.parameters())) and not any(parameter.requires_grad for parameter in own)
+    ]
+
+
 def _optimiser(model: LesionClassifier, recipe: Recipe) -> torch.optim.Optimizer:
     """Backbone and head at their own rates; biases and normalisation without weight decay, as is usual."""
     rule = recipe.optimiser
     groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         groups.setdefault((name.startswith("backbone."), parameter.ndim > 1), []).append(parameter)
     settings: list[dict[str, Any]] = [
         {
@@ -369,12 +416,13 @@ def _hide_fields(codes: npt.NDArray[np.int64], augmentation: Augmentation, rng: 
     return torch.from_numpy(np.where(hidden, 0, codes))
 
 
-def _mixup(
-    images: Tensor, targets: Tensor, patient: Tensor | None, beta: float
-) -> tuple[Tensor, Tensor, Tensor | None]:
+class _Mixture(NamedTuple):
+    """Each image of a batch is mixed with ``other``; its own share of the result is ``share``."""
+
+    other: Tensor
+    share: float
+
+
+def _draw_mixture(images: int, beta: float) -> _Mixture:
     share = float(torch.distributions.Beta(beta, beta).sample())
-    other = torch.randperm(len(images))
-    images = images.lerp(images[other], 1 - share)
-    targets = targets.lerp(targets[other], 1 - share)
-    # Codes cannot be mixed: the patient is the one whose image weighs more.
-    return images, targets, patient if patient is None or share >= 0.5 else patient[other]
+    return _Mixture(torch.randperm(images), share)

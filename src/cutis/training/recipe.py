@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from cutis.errors import RecipeError
 from cutis.models import Architecture, ImageSize
 
+CalibrationKind = Literal["temperature", "vector", "isotonic"]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +75,9 @@ class Optimiser(_Part):
     learning_rate: float = Field(1e-3, gt=0)
     backbone_factor: float = Field(0.5, ge=0, le=1)
     """Learning rate of the pretrained backbone as a share of the head's."""
+    frozen_stages: int = Field(0, ge=0)
+    """Stages of the backbone, from the input on, that keep their pretrained weights; the stem is the first. What they
+    find (edges, colours) needs no learning, and every step is faster without their gradients."""
     weight_decay: float = Field(0.02, ge=0)
     batch_size: int = Field(32, ge=2)
     clip_norm: float = Field(2.0, gt=0)
@@ -95,7 +100,8 @@ class Recipe(_Part):
     name: str = "unnamed"
     description: str = ""
     classes: str = "ham7"
-    """A class set's name, or ``"source"`` for the data set's own words."""
+    """What is told apart, as :func:`cutis.taxonomy.class_set` reads it (``ham7``, ``partition:max=1000``,
+    ``melanoma,nevus+other`` …), or ``"source"`` for the data set's own words."""
     model: Architecture = Architecture()
     weights: str = "imagenet"
     """``imagenet``, ``none`` or the path of a weights file."""
@@ -110,6 +116,8 @@ class Recipe(_Part):
     precision: Literal["float32", "bfloat16"] = "float32"
     views: Literal[1, 2, 4] = 1
     """Test-time views, averaged: 1 as it is, 2 with its mirror image, 4 with both mirrors and the half-turn."""
+    calibration: CalibrationKind = "temperature"
+    """How logits become probabilities, fitted on validation images: one number, two a class, or a curve a class."""
     validation: float = Field(0.1, gt=0, lt=0.5)
     """Share of the lesions set aside for validation where the manifest has no ``val`` subset."""
     seed: int = Field(0, ge=0)

@@ -22,6 +22,27 @@ def sampled_prior(labels: Labels, classes: int, sampling: Sampling) -> npt.NDArr
     return np.asarray(weights / weights.sum())
 
 
+def class_prior(label_shares: npt.NDArray[np.float64], candidates: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Share of each class, K values, when images labelled above the classes are counted in.
+
+    A label that stands for several classes is divided among them as the images labelled with those classes are;
+    evenly where there are none.
+
+    Args:
+        label_shares: share of each label, G values that sum to 1.
+        candidates: the classes each label stands for, G × K; the first K labels are the classes themselves.
+    """
+    classes = candidates.shape[1]
+    own = label_shares[:classes]
+    prior = own.copy()
+    for share, below in zip(label_shares[classes:], candidates[classes:], strict=True):
+        within = np.where(below, own, 0.0)
+        if not within.any():
+            within = below.astype(np.float64)
+        prior += share * within / within.sum()
+    return prior
+
+
 def epoch_order(labels: Labels, classes: int, sampling: Sampling, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     """The indices that epoch ``epoch`` shows, in order.
 

@@ -4,50 +4,49 @@ import hashlib
 import json
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 from cutis.data import DecodedImages, check_split, decode_images, image_paths, split
 from cutis.errors import ManifestError, RecipeError, listed
-from cutis.evaluation import Predictions, evaluate, write_predictions
+from cutis.evaluation import Predictions, write_predictions
 from cutis.models import (
     Bundle,
     Calibration,
     LesionClassifier,
+    Outputs,
     check_bundle_target,
     find_weights,
     keep_memory,
     load_bundle,
-    model_card,
-    model_facts,
     patient_codes,
     predict_logits,
     predict_manifest,
     save_bundle,
 )
-from cutis.taxonomy import ClassSet, class_set, source_classes
+from cutis.taxonomy import ClassSet, Labels, class_labels, class_set, source_classes
+from cutis.training.calibrate import calibrated, check_validation
 from cutis.training.journal import Journal
 from cutis.training.loop import LabelledImages, Progress, train_model
-from cutis.training.recipe import Recipe
+from cutis.training.recipe import Recipe, parse_recipe
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a run learns from: the manifest's rows it uses, decoded, with class indices and patient codes."""
+    """What a run learns from: the manifest's rows it uses, decoded, with labels and patient codes."""
 
     rows: pl.DataFrame
     images: DecodedImages
-    labels: npt.NDArray[np.int64]
+    labels: Labels
     patient: npt.NDArray[np.int64] | None
     classes: ClassSet
 
@@ -55,7 +54,7 @@ class TrainingSet:
         """The chosen rows as input of the loop."""
         index = np.flatnonzero(chosen)
         patient = self.patient[index] if self.patient is not None else None
-        return LabelledImages(self.images.chosen(index), self.labels[index], patient)
+        return LabelledImages(self.images.chosen(index), self.labels.label[index], self.labels.candidates, patient)
 
 
 def train(
@@ -171,7 +170,7 @@ def train_folds(
                 progress,
                 decoding,
             )
-        # Its temperature was fitted on this very fold, so it is left out here.
+        # Its calibration was fitted on this very fold, so it is left out here.
         bundle = replace(bundle, calibration=Calibration())
         out_of_fold = used.filter(pl.Series(held_out))
         parts.append(predict_manifest(bundle, out_of_fold))
@@ -189,7 +188,8 @@ def train_folds(
 def _check_same(bundle: Bundle, recipe: Recipe, learnt: pl.DataFrame, place: Path) -> None:
     """Raise RecipeError unless a finished fold was trained by this recipe on these images."""
     seen = bundle.training_record.filter(pl.col("role") == "train")["image_id"]
-    if bundle.recipe != recipe.model_dump(mode="json") or set(seen) != set(learnt["image_id"]):
+    # Parsed, a recipe of an earlier cutis has the fields that were added since, at defaults that mean what it did.
+    if parse_recipe(bundle.recipe) != recipe or set(seen) != set(learnt["image_id"]):
         raise RecipeError(
             "the finished fold is of another recipe or other data",
             where=str(place),
@@ -220,26 +220,24 @@ def _with_validation(manifest: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
 
 
 def _training_set(used: pl.DataFrame, recipe: Recipe, decoding: Callable[[int], None] | None) -> TrainingSet:
-    classes = (
-        source_classes(used["source_diagnosis"].to_list()) if recipe.classes == "source" else class_set(recipe.classes)
-    )
-    words = used["source_diagnosis"].to_list()
+    nodes, words = used["diagnosis_node"].to_list(), used["source_diagnosis"].to_list()
     if recipe.classes == "source":
-        assigned = words
+        classes = source_classes(words)
     else:
-        assigned = [classes.assign(d, w) for d, w in zip(used["diagnosis"].to_list(), words, strict=True)]
-    index = {class_id: k for k, class_id in enumerate(classes.ids)}
-    labels = np.array([index.get(each or "", -1) for each in assigned])
-    if not (labels >= 0).any():
+        classes = class_set(recipe.classes, Counter(each for each in nodes if each))
+    labels = class_labels(classes, nodes, words)
+    outside = labels.label < 0
+    if outside.all():
         raise ManifestError(
-            f"no image has a diagnosis of the class set '{recipe.classes}'",
+            f"no image has a diagnosis of the class set '{classes.name}'",
             fix="Train with --set classes=source to use the data set's own words.",
         )
-    if (labels < 0).any():
+    if outside.any():
+        told = sorted({str(words[row]) for row in np.flatnonzero(outside)})
         raise ManifestError(
-            f"{int((labels < 0).sum()):,} images have a diagnosis outside the classes '{recipe.classes}': "
-            f"{listed(sorted({str(word) for word, label in zip(words, labels, strict=True) if label < 0}))}",
-            fix="Take these rows out of the manifest, mark them subset=excluded, or choose other classes.",
+            f"{int(outside.sum()):,} images have a diagnosis outside the classes '{classes.name}': {listed(told)}",
+            fix="Take these rows out of the manifest, mark them subset=excluded, choose other classes, or add a class "
+            f"for them: --set classes='{classes.name}+other'.",
         )
     height, width = recipe.image.decoded
     images = decode_images(image_paths(used), height, width, recipe.image.aspect, progress=decoding)
@@ -262,6 +260,7 @@ def _train_rows(
     data = _training_set(used, recipe, decoding)
     train_part, validation = data.part(~held_out), data.part(held_out)
     _check_classes(train_part.labels, data.classes)
+    check_validation(data.rows.filter(pl.Series(held_out)), data.classes, recipe.calibration)
     run_folder = folder.with_name(f"{folder.name}.run")
     checkpoint_file = run_folder / "checkpoint.pt"
     if not resume and checkpoint_file.exists():
@@ -325,7 +324,7 @@ def _check_classes(labels: npt.NDArray[np.int64], classes: ClassSet) -> None:
 
 def _fingerprint(recipe: Recipe, data: TrainingSet, held_out: npt.NDArray[np.bool_]) -> str:
     digest = hashlib.sha256(json.dumps(recipe.model_dump(mode="json"), sort_keys=True).encode())
-    for part in (data.rows["image_id"].to_list(), data.images.keys, data.labels.tolist(), held_out.tolist()):
+    for part in (data.rows["image_id"].to_list(), data.images.keys, data.labels.label.tolist(), held_out.tolist()):
         digest.update(json.dumps(part).encode())
     return digest.hexdigest()
 
@@ -338,19 +337,7 @@ def _finish(
     seconds: float,
     about: dict[str, Any],
 ) -> Bundle:
-    """Calibrate and measure on the validation images, and put the bundle together."""
-    validation = data.part(held_out)
-    calibration, evaluation = Calibration(), None
-    if len(validation):
-        logits = predict_logits(
-            model, validation.images, validation.patient, recipe.image.inference, views=recipe.views
-        )
-        calibration = fit_temperature(logits, validation.labels, _prior_of(recipe))
-        rows = data.rows.filter(pl.Series(held_out)).with_columns(subset=pl.lit("val"))
-        predictions = Predictions(
-            rows["image_id"].to_list(), calibration.probabilities(logits), data.classes, ["no"] * len(rows)
-        )
-        evaluation = evaluate(predictions, rows, subset="val")
+    """Put the bundle together, calibrated and measured on the validation images."""
     record = data.rows.with_columns(
         content_key=pl.Series(data.images.keys), role=pl.Series(np.where(held_out, "val", "train"))
     )
@@ -368,12 +355,14 @@ def _finish(
         model=model.eval(),
         classes=data.classes,
         recipe=recipe.model_dump(mode="json"),
-        calibration=calibration,
+        calibration=Calibration(),
         training_record=record,
-        evaluation=evaluation.model_dump(mode="json") if evaluation else {},
         about={"name": recipe.name, **facts, **about},
     )
-    return replace(bundle, card=model_card(model_facts(bundle)))
+    validation = data.part(held_out)
+    logits = predict_logits(model, validation.images, validation.patient, recipe.image.inference, views=recipe.views)
+    rows = data.rows.filter(pl.Series(held_out))
+    return calibrated(bundle, rows, Outputs(logits, validation.images.keys, ["no"] * len(rows)))
 
 
 def _peak_memory_gib() -> float | None:
@@ -384,31 +373,3 @@ def _peak_memory_gib() -> float | None:
 
     unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 2)
-
-
-def fit_temperature(
-    logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], prior: Literal["uniform", "training"]
-) -> Calibration:
-    """The temperature with the least negative log likelihood (Guo 2017, arXiv:1706.04599, section 4.2).
-
-    Args:
-        logits: N × K on images the model did not learn from.
-        labels: N class indices.
-        prior: the class distribution the probabilities are meant for. For ``"uniform"`` every class weighs the same,
-            for ``"training"`` every image.
-    """
-    counts = np.bincount(labels, minlength=logits.shape[1])
-    weights = 1 / counts[labels] if prior == "uniform" else np.ones(len(labels))
-
-    def loss(log_temperature: float) -> float:
-        log_p = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return float(-(weights * log_p[np.arange(len(labels)), labels]).sum() / weights.sum())
-
-    best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
-    return Calibration(temperature=float(np.exp(best.x)), prior=prior, fitted_on=f"{len(labels):,} validation images")
-
-
-def _prior_of(recipe: Recipe) -> Literal["uniform", "training"]:
-    """Which class distribution the recipe's bare logits are for: even if the loss or the sampling evens the classes."""
-    even = recipe.loss.logit_adjustment == 1 or recipe.sampling.balance == 1 or recipe.loss.class_weight_power == 1
-    return "uniform" if even else "training"
