@@ -61,6 +61,7 @@ def test_class_labels_index_the_classes_and_the_sets_of_candidates():
 def test_probabilities_of_coarse_classes_are_sums():
     rollup = rollup_classes(HAM7, class_set("esteva3"))
     assert rollup.classes.ids == ("benign", "malignant")  # none of the seven is non-neoplastic
+    assert rollup.classes.assign("psoriasis") is None
     probabilities = np.array([[0.1, 0.05, 0.3, 0.02, 0.2, 0.3, 0.03]])
     np.testing.assert_allclose(probabilities @ rollup.matrix, [[0.65, 0.35]])
 

@@ -138,6 +138,7 @@ def check(
     from rich.markup import escape
     from rich.table import Table
 
+    from cutis.evaluation import counted
     from cutis.taxonomy import check_taxonomy, read_taxonomy
 
     problems = check_taxonomy(file)
@@ -145,7 +146,7 @@ def check(
     if json:
         _print_json({"file": str(file), "nodes": nodes, "problems": [each._asdict() for each in problems]})
     elif problems:
-        table = Table("line", "node", "reason", title=f"{len(problems):,} problems", title_justify="left")
+        table = Table("line", "node", "reason", title=counted(len(problems), "problem"), title_justify="left")
         for each in problems:
             table.add_row(str(each.line or "–"), escape(each.node or "–"), escape(each.reason))
         Console().print(table)

@@ -201,7 +201,7 @@ def rollup_classes(fine: ClassSet, coarse: ClassSet) -> Rollup:
         raise TaxonomyError(f"all classes of '{fine.name}' lie within '{kept[0].id}'", fix="Take finer classes.")
     place = {each.id: column for column, each in enumerate(kept)}
     matrix = np.eye(len(kept))[[place[home] for home in homes]]
-    return Rollup(coarse.model_copy(update={"classes": kept}), matrix)
+    return Rollup(ClassSet(name=coarse.name, source=coarse.source, classes=kept), matrix)
 
 
 def source_classes(words: Sequence[str | None]) -> ClassSet:
