@@ -6,14 +6,12 @@ own folder are stored relative to it, so that a folder with its manifest can be 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandera.polars as pa
 import polars as pl
 from isic_metadata.fields import FitzpatrickSkinType, ImageTypeEnum
-from isic_metadata.metadata import MetadataRow
-from pydantic import ValidationError
 
 from cutis.errors import ManifestError, listed
 from cutis.files import replacing
@@ -67,62 +65,68 @@ class BadRow:
         return f"row {self.row} ({self.image_id}), {self.column}: {self.reason}"
 
 
-def _named(check: pa.Check, reason: str) -> pa.Check:
-    check.error = reason
-    return check
+@cache
+def _rules() -> Any:
+    """The pandera schema. Made when a manifest is first checked: pandera takes a second to import, and to predict one
+    photograph no manifest is checked.
+    """
+    import pandera.polars as pa  # noqa: PLC0415
 
+    def named(check: Any, reason: str) -> Any:
+        check.error = reason
+        return check
 
-PANDERA_SCHEMA = pa.DataFrameSchema(
-    {
-        "image_id": pa.Column(
-            str,
-            nullable=False,
-            unique=True,
-            checks=[_named(pa.Check.str_matches(r"^\S(.*\S)?$"), "is empty or has white space at an end")],
-        ),
-        "sex": pa.Column(
-            str,
-            nullable=True,
-            required=False,
-            checks=[_named(pa.Check.isin(["female", "male"]), "is not female or male")],
-        ),
-        "age_approx": pa.Column(
-            int,
-            nullable=True,
-            required=False,
-            checks=[_named(pa.Check.in_range(0, 120), "is not between 0 and 120 years")],
-        ),
-        "fitzpatrick_skin_type": pa.Column(
-            str,
-            nullable=True,
-            required=False,
-            checks=[_named(pa.Check.isin(list(FITZPATRICK_SKIN_TYPES)), "is not one of I, II, III, IV, V, VI")],
-        ),
-        "image_type": pa.Column(
-            str,
-            nullable=True,
-            required=False,
-            checks=[_named(pa.Check.isin([each.value for each in ImageTypeEnum]), "is not an ISIC image type")],
-        ),
-        "subset": pa.Column(
-            str,
-            nullable=True,
-            required=False,
-            checks=[_named(pa.Check.isin(list(SUBSETS)), "is not train, val, test or excluded")],
-        ),
-        "fold": pa.Column(
-            int, nullable=True, required=False, checks=[_named(pa.Check.ge(0), "is negative")]
-        ),
-        **{
-            column: pa.Column(int, nullable=True, required=False, checks=[_named(pa.Check.ge(0), "is negative")])
-            for column in ("box_left", "box_top")
-        },
-        **{
-            column: pa.Column(int, nullable=True, required=False, checks=[_named(pa.Check.gt(0), "is not positive")])
-            for column in ("box_width", "box_height")
-        },
-    }
-)  # fmt: skip
+    return pa.DataFrameSchema(
+        {
+            "image_id": pa.Column(
+                str,
+                nullable=False,
+                unique=True,
+                checks=[named(pa.Check.str_matches(r"^\S(.*\S)?$"), "is empty or has white space at an end")],
+            ),
+            "sex": pa.Column(
+                str,
+                nullable=True,
+                required=False,
+                checks=[named(pa.Check.isin(["female", "male"]), "is not female or male")],
+            ),
+            "age_approx": pa.Column(
+                int,
+                nullable=True,
+                required=False,
+                checks=[named(pa.Check.in_range(0, 120), "is not between 0 and 120 years")],
+            ),
+            "fitzpatrick_skin_type": pa.Column(
+                str,
+                nullable=True,
+                required=False,
+                checks=[named(pa.Check.isin(list(FITZPATRICK_SKIN_TYPES)), "is not one of I, II, III, IV, V, VI")],
+            ),
+            "image_type": pa.Column(
+                str,
+                nullable=True,
+                required=False,
+                checks=[named(pa.Check.isin([each.value for each in ImageTypeEnum]), "is not an ISIC image type")],
+            ),
+            "subset": pa.Column(
+                str,
+                nullable=True,
+                required=False,
+                checks=[named(pa.Check.isin(list(SUBSETS)), "is not train, val, test or excluded")],
+            ),
+            "fold": pa.Column(
+                int, nullable=True, required=False, checks=[named(pa.Check.ge(0), "is negative")]
+            ),
+            **{
+                column: pa.Column(int, nullable=True, required=False, checks=[named(pa.Check.ge(0), "is negative")])
+                for column in ("box_left", "box_top")
+            },
+            **{
+                column: pa.Column(int, nullable=True, required=False, checks=[named(pa.Check.gt(0), "is not positive")])
+                for column in ("box_width", "box_height")
+            },
+        }
+    )  # fmt: skip
 
 
 def manifest_frame(rows: pl.DataFrame | Iterable[dict[str, Any]]) -> pl.DataFrame:
@@ -204,9 +208,11 @@ def check_manifest(frame: pl.DataFrame) -> list[BadRow]:
 
 
 def _pandera_problems(frame: pl.DataFrame) -> list[BadRow]:
+    from pandera.errors import SchemaErrors  # noqa: PLC0415 - see _rules
+
     try:
-        PANDERA_SCHEMA.validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as errors:
+        _rules().validate(frame, lazy=True)
+    except SchemaErrors as errors:
         bad = []
         for case in errors.failure_cases.iter_rows(named=True):
             row, column = case["index"], case["column"] or ""
@@ -223,6 +229,9 @@ def _pandera_problems(frame: pl.DataFrame) -> list[BadRow]:
 
 def _isic_reason(column: str, value: str) -> str | None:
     """Why the ISIC archive would not take this value, or None if it would."""
+    from isic_metadata.metadata import MetadataRow  # noqa: PLC0415 - slow to import, as in _rules
+    from pydantic import ValidationError  # noqa: PLC0415
+
     try:
         MetadataRow(**{column: value})
     except ValidationError:

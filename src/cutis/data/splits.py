@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from cutis.data.manifest import known_columns, read_table
 from cutis.errors import ManifestError, SplitError, listed
@@ -211,6 +209,10 @@ def _check_arguments(
 
 def _groups(frame: pl.DataFrame, by: Sequence[str]) -> list[str]:
     """Each row's group, named by the first of its image ids in alphabetical order."""
+    # Here, as predicting a photograph splits nothing and scipy.sparse takes half a second to import.
+    from scipy.sparse import coo_array  # noqa: PLC0415
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     n = len(frame)
     rows: list[npt.NDArray[np.int64]] = []
     values: list[npt.NDArray[np.int64]] = []

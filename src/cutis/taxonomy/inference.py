@@ -7,14 +7,16 @@ is an error which names it.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 
 from cutis.errors import PredictionsError, TaxonomyError, listed
 from cutis.taxonomy.tree import Taxonomy
+
+if TYPE_CHECKING:  # takes a fifth of a second to import, which predicting a photograph can do without
+    from scipy.sparse import csr_matrix
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -57,7 +59,7 @@ def owners(taxonomy: Taxonomy, class_nodes: Sequence[Sequence[str]]) -> dict[str
 
 def rollup_matrix(
     taxonomy: Taxonomy, class_nodes: Sequence[Sequence[str]], inference_nodes: Sequence[str], *, other: bool = False
-) -> csr_matrix:
+) -> "csr_matrix":
     """The matrix that sums class probabilities to those of inference nodes.
 
     Args:
@@ -74,6 +76,8 @@ def rollup_matrix(
     Raises:
         TaxonomyError: a class lies partly within an inference node; nodes are unknown, or nested with ``other``.
     """
+    from scipy.sparse import csr_matrix  # noqa: PLC0415
+
     owner = owners(taxonomy, class_nodes)
     inside = np.zeros((len(class_nodes), len(inference_nodes)), dtype=bool)
     for column, node in enumerate(inference_nodes):
