@@ -76,7 +76,9 @@ def test_json_is_one_object_that_holds_the_evaluation(run, tmp_path):
     assert told["evaluation"] == json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert told["evaluation"]["intervals"]["seed"] == 5
     assert not told["evaluation"]["training_data_known"]
-    assert told["written"] == [str(tmp_path / "out" / name) for name in ("evaluation.json", "report.html")]
+    assert told["written"][:2] == [str(tmp_path / "out" / name) for name in ("evaluation.json", "report.html")]
+    assert str(tmp_path / "out" / "figures" / "roc_mel.svg") in told["written"]
+    assert sorted(told["written"]) == sorted(str(path) for path in (tmp_path / "out").rglob("*") if path.is_file())
 
 
 def test_several_predictions_and_manifests_are_joined(run, tmp_path):

@@ -14,11 +14,13 @@ from PIL import Image
 
 from cutis.data import manifest_frame
 from cutis.errors import CutisError
-from cutis.evaluation import Predictions, evaluate
+from cutis.evaluation import Estimate, OtherDiseases, Predictions, evaluate
 from cutis.report import write_report
 from cutis.taxonomy import class_set, source_classes
 
 HAM7 = class_set("ham7")
+BETWEEN = ("overall", "classes", "confusion", "calibration", "decisions", "operating", "conformal")
+LAST = ("examples", "data", "done", "glossary")
 CSS = Path(__file__).parents[2] / "src/cutis/report/templates/report.css"
 
 
@@ -151,7 +153,7 @@ def test_it_tells_the_figures_the_rows_and_what_was_done(tmp_path):
     ):
         assert fact in text
     assert "not a medical device" in text
-    assert len([each for each in page.all("svg") if each["class"] == "roc"]) == 7
+    assert len([each for each in page.all("svg") if each["class"] == "roc"]) == 1 + 7  # malignancy, and each class
 
 
 def test_the_verdict_on_leaks_stands_before_the_figures(tmp_path):
@@ -239,6 +241,101 @@ def test_absent_classes_and_a_single_lesion_make_a_report_too(tmp_path):
     text = Page(report(tmp_path, manifest, predictions_for(manifest))).text
     assert "none: a single case cannot be resampled" in text
     assert "No image shows" in text
+
+
+def whole_page(whole, folder: Path, **changes) -> Page:
+    evaluation = whole.evaluation.model_copy(update=changes)
+    write_report(evaluation, whole.predictions, whole.manifest, folder / "whole.html")
+    return Page((folder / "whole.html").read_text(encoding="utf-8"))
+
+
+def test_every_section_is_there_in_order_and_named_in_the_contents(whole, tmp_path):
+    page = whole_page(whole, tmp_path)
+    sections = [each["aria-labelledby"] for each in page.all("section")]
+    assert sections == ["short", "malignancy", *BETWEEN, "subgroups", "challenge", *LAST]
+    assert [each["href"] for each in page.all("a")] == [f"#{each}" for each in sections[1:]]
+    ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    assert all(each.get("aria-label") for each in page.all("svg"))
+    shown = [each["class"] for each in page.all("svg") if each["class"] != "estimate"]
+    assert len(shown) == 2 + 7 + 7 + 2 + 7 + 1 + 1 + 2  # malignancy, ROC, PR, calibration, decisions, lists, sets
+
+
+def test_sections_without_data_are_left_out(whole, tmp_path):
+    nothing = dict.fromkeys(("malignancy", "operating_points", "conformal", "challenge"))
+    page = whole_page(whole, tmp_path, subgroups=[], **nothing)
+    sections = [each["aria-labelledby"] for each in page.all("section")]
+    assert sections == ["short", *BETWEEN[:4], *LAST]
+    assert [each["href"] for each in page.all("a")] == [f"#{each}" for each in sections[1:]]
+
+
+def test_the_figures_of_every_section_are_told(whole, tmp_path):
+    text = whole_page(whole, tmp_path).text
+    evaluation = whole.evaluation
+    malignancy, conformal = evaluation.malignancy, evaluation.conformal
+    lists = evaluation.operating_points.differential
+    for told in (
+        f"AUC of the summed probability {malignancy.auc.value:.3f}",
+        f"these images {100 * malignancy.own_prevalence.positive_predictive_value.value:.0f}%",
+        f"Brier score 0 to 2 {evaluation.calibration.brier_score.value:.3f}",
+        f"in the list of {100 * lists.truth_listed.value:.0f}%",
+        "other images; rule: largest sum of sensitivity and specificity (Youden)",
+        f"held it in {100 * conformal.overall.coverage.value:.1f}%",
+        f"entries are ranked: {evaluation.challenge.balanced_accuracy:.3f}",
+        f"Cohen’s kappa {evaluation.overall.kappa.value:.3f}",
+        "Oral or genital: 6 cases are too few to say.",
+        "kind of image (dermoscopic only)",
+        "Not recorded for any image, so nobody can say: Fitzpatrick skin type",
+    ):
+        assert told in text, told
+    gap = next(each for each in evaluation.subgroups if each.column == "sex").gaps[0]
+    assert f"largest gap {100 * gap.difference.value:.1f} points" in text
+
+
+def test_sections_that_cannot_say_say_so(tmp_path):
+    manifest = manifest_of(tmp_path)
+    benign = manifest.filter(pl.col("source_diagnosis").is_in(["nv", "df"]))
+    kept = set(benign["image_id"])
+    every = predictions_for(manifest)
+    rows = [n for n, each in enumerate(every.image_ids) if each in kept]
+    predictions = Predictions(benign["image_id"].to_list(), every.probabilities[rows], HAM7, ["no"] * len(rows))
+    text = Page(report(tmp_path, benign, predictions)).text
+    assert "Too little to tell the two apart" in text
+    assert "Too few images to say" in text
+    assert "No two groups are large enough for a gap." in text
+    assert "Would acting on it" not in text
+
+
+def test_a_broken_promise_of_prediction_sets_is_a_warning(whole, tmp_path):
+    conformal = whole.evaluation.conformal
+    broken = conformal.model_copy(
+        update={"overall": conformal.overall.model_copy(update={"warning": "covered less often than promised"})}
+    )
+    assert "The promise is not kept here" not in whole_page(whole, tmp_path).text
+    assert "The promise is not kept here" in whole_page(whole, tmp_path, conformal=broken).text
+
+
+def test_other_diseases_are_told_with_what_the_class_costs(whole, tmp_path):
+    share = Estimate(value=0.5, low=0.4, high=0.6)
+    other = OtherDiseases(
+        id="other",
+        images=40,
+        called_other=share,
+        malignant_without=20,
+        malignant_with=8,
+        false_alarms_saved=12,
+        share_without=share,
+        share_with=share,
+        share_saved=Estimate(value=0.3, low=0.2, high=0.4),
+        cancers=60,
+        cancers_called_other=1,
+        sensitivity_lost=Estimate(value=0.017, low=0.0, high=0.05),
+    )
+    text = whole_page(whole, tmp_path, other=other).text
+    assert "It saves 12 false alarms, 30% of these images (interval 20–40%)." in text
+    assert "1 was called other, and 1.7% (interval 0.0–5.0%)" in text
+    none = other.model_copy(update={"images": 0, "called_other": Estimate(value=None, low=None, high=None)})
+    assert "what the class saves cannot be said" in whole_page(whole, tmp_path, other=none).text
 
 
 def test_an_interrupted_or_refused_report_leaves_the_old_one(tmp_path):

@@ -54,8 +54,9 @@ def evaluate_verb(
 ) -> None:
     """Measure predictions on a manifest: figures with intervals, and a report to read.
 
-    Writes evaluation.json and report.html to the output folder. Refuses predictions that do not match the
-    manifest, and a model that was trained on what it is tested on.
+    Writes evaluation.json and report.html to the output folder, and for a paper every figure (figures/*.svg, *.csv)
+    and the main tables (tables/*.tex). Refuses predictions that do not match the manifest, and a model that was
+    trained on what it is tested on.
 
     Example: cutis evaluate predictions.parquet --on ham.parquet -o results
     """
@@ -69,7 +70,7 @@ def evaluate_verb(
         read_thresholds,
         write_evaluation,
     )
-    from cutis.report import write_report
+    from cutis.report import write_figures, write_report
     from cutis.taxonomy import class_set
 
     chosen: ClassSet | Literal["source"] | None = None
@@ -100,8 +101,12 @@ def evaluate_verb(
     title = f"{', '.join(path.stem for path in predictions)} on {', '.join(path.stem for path in manifests)}"
     write_evaluation(evaluation, paths[0])
     write_report(evaluation, answered, manifest, paths[1], title=title, about=about)
+    for_a_paper = write_figures(evaluation, output)
     if json:
-        told = {"evaluation": evaluation.model_dump(mode="json"), "written": [str(path) for path in paths]}
+        told = {
+            "evaluation": evaluation.model_dump(mode="json"),
+            "written": [str(path) for path in [*paths, *for_a_paper]],
+        }
         typer.echo(dumps(told, ensure_ascii=False))
         return
     Console().print(evaluation_table(evaluation, f"{evaluation.images:,} images, {_classes(evaluation)}"))
@@ -109,6 +114,7 @@ def evaluate_verb(
         typer.echo(f"note: {note}")
     for path in paths:
         typer.echo(f"written: {path}")
+    typer.echo(f"written: {len(for_a_paper)} files for a paper in {output / 'figures'} and {output / 'tables'}")
 
 
 def evaluation_table(evaluation: "Evaluation", title: str) -> "Table":

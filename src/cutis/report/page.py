@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -10,9 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from cutis.data import PHANTOM_SOURCE
 from cutis.evaluation import (
     MALIGNANCY_WORDS,
+    CategoryFigures,
     ClassResult,
     Evaluation,
+    GroupCoverage,
     Predictions,
+    Subgroup,
+    ThresholdRule,
     counted,
     decimal,
     decimal_interval,
@@ -22,11 +27,13 @@ from cutis.evaluation import (
     scored_images,
 )
 from cutis.files import write_text
-from cutis.report import figures
+from cutis.report import bars, figures
 from cutis.report.data_table import data_rows, recorded_facts
 from cutis.report.examples import example_groups
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_MOST_CLASSES_FOR_CURVES = 12
+"""With more classes the page shows no precision-recall and reliability curve of each; the files for a paper do."""
 
 
 def write_report(
@@ -67,9 +74,23 @@ def write_report(
         decimal_interval=decimal_interval,
         counted=counted,
         malignancy_words=MALIGNANCY_WORDS,
+        subgroup_words=bars.SUBGROUP_WORDS,
+        figure_words=bars.FIGURE_WORDS,
+        in_sentence=bars.in_sentence,
         roc_figure=figures.roc_figure,
+        precision_recall_figure=figures.precision_recall_figure,
+        malignancy_roc_figure=figures.malignancy_roc_figure,
+        malignancy_precision_recall_figure=figures.malignancy_precision_recall_figure,
+        reliability_figure=figures.reliability_figure,
         interval_figure=figures.interval_figure,
+        list_size_figure=bars.list_size_figure,
+        set_size_figure=bars.set_size_figure,
+        coverage_figure=bars.coverage_figure,
     )
+    names = {each.id: each.name for each in evaluation.by_class}
+    environment.filters["class_name"] = lambda class_id: names.get(class_id, class_id)
+    decision = None if evaluation.malignancy is None else figures.decision_figure(evaluation.malignancy)
+    points = evaluation.operating_points
     html = environment.get_template("report.html.jinja").render(
         title=title,
         evaluation=evaluation,
@@ -79,7 +100,19 @@ def write_report(
         synthetic=_synthetic(evaluation),
         synthetic_images=evaluation.sources.get(PHANTOM_SOURCE, 0),
         clusters=_clusters(evaluation),
+        contents=_contents(evaluation, decisions=decision is not None),
+        malignant_finding=_malignant_finding(evaluation),
         findings=_findings(evaluation),
+        class_names=names,
+        few_classes=len(names) <= _MOST_CLASSES_FOR_CURVES,
+        decision=decision,
+        rule_words="" if points is None else _rule_words(points.thresholds.rule),
+        compared=bars.compared_subgroups(evaluation),
+        alone=[each for each in evaluation.subgroups if len(each.groups) == 1],
+        not_recorded=_not_recorded(evaluation),
+        coverage=_coverage(evaluation),
+        seldom=_covered_too_seldom(evaluation),
+        challenge_rows=_challenge_rows(evaluation, names),
         examples=example_groups(scored, evaluation.classes),
         data_rows=data_rows(evaluation, scored),
         recorded_facts=recorded_facts(scored),
@@ -97,6 +130,87 @@ def _synthetic(evaluation: Evaluation) -> str:
 def _clusters(evaluation: Evaluation) -> str:
     """What was resampled, e.g. ``"1,437 lesions"``."""
     return joined([counted(n, kind) for kind, n in evaluation.intervals.clusters.items()])
+
+
+def _contents(evaluation: Evaluation, *, decisions: bool) -> list[tuple[str, str]]:
+    """The sections after the first, by anchor."""
+    sections = [
+        ("malignancy", "Malignant against benign", evaluation.malignancy is not None),
+        ("overall", "All diagnoses together", True),
+        ("classes", "Diagnosis by diagnosis", True),
+        ("confusion", "What was taken for what", True),
+        ("calibration", "Calibration", True),
+        ("decisions", "Decision curve", decisions),
+        ("operating", "Thresholds and lists", evaluation.operating_points is not None),
+        ("conformal", "Prediction sets", evaluation.conformal is not None),
+        ("subgroups", "Subgroups", bool(evaluation.subgroups)),
+        ("other", "Other diseases", evaluation.other is not None),
+        ("challenge", "ISIC 2018", evaluation.challenge is not None),
+        ("examples", "Examples", True),
+        ("data", "The images", True),
+        ("done", "What was done", True),
+        ("glossary", "Words", True),
+    ]
+    return [(anchor, name) for anchor, name, there in sections if there]
+
+
+def _malignant_finding(evaluation: Evaluation) -> str:
+    """Malignant against benign in a sentence; empty where these images cannot say."""
+    section = evaluation.malignancy
+    if section is None or section.sensitivity.value is None or section.specificity.value is None:
+        return ""
+    return (
+        f"Of {counted(section.malignant_images, 'image')} of malignant or premalignant lesions it called "
+        f"{percent(section.sensitivity.value)} malignant (interval {percent_interval(section.sensitivity)}); of "
+        f"{section.benign_images:,} of benign ones it called {percent(1 - section.specificity.value)} malignant: "
+        "false alarms."
+    )
+
+
+def _rule_words(rule: ThresholdRule) -> str:
+    """How thresholds were chosen."""
+    if rule.kind == "youden":
+        return "largest sum of sensitivity and specificity (Youden)"
+    if rule.kind == "cost":
+        return (
+            f"least expected cost, a missed case costing {rule.cost_of_miss:g} and a false alarm {rule.cost_of_alarm:g}"
+        )
+    other = "specificity" if rule.kind == "sensitivity" else "sensitivity"
+    return f"{rule.kind} of at least {percent(rule.target)}, with the largest {other}"
+
+
+def _not_recorded(evaluation: Evaluation) -> list[str]:
+    """What no image has a value for, of what subgroups could be made by."""
+    there = {each.column for each in evaluation.subgroups}
+    return [bars.in_sentence(column) for column in get_args(Subgroup) if column not in there]
+
+
+def _coverage(evaluation: Evaluation) -> dict[str, dict[str, GroupCoverage]]:
+    """How often prediction sets hold the truth, by column and group."""
+    section = evaluation.conformal
+    if section is None:
+        return {}
+    return {column: {each.name: each for each in groups} for column, groups in section.by_group.items()}
+
+
+def _covered_too_seldom(evaluation: Evaluation) -> list[tuple[str, GroupCoverage]]:
+    """The groups whose coverage lies below the promise for sure, where there is more than one group."""
+    return [
+        (f"{bars.SUBGROUP_WORDS[column]}: {name}", each)
+        for column, groups in _coverage(evaluation).items()
+        if len(groups) > 1
+        for name, each in groups.items()
+        if each.warning is not None
+    ]
+
+
+def _challenge_rows(evaluation: Evaluation, names: Mapping[str, str]) -> list[tuple[str, CategoryFigures]]:
+    """ISIC 2018's figures by category, their mean last."""
+    section = evaluation.challenge
+    if section is None:
+        return []
+    rows = [(names.get(name.lower(), name), each) for name, each in section.per_category.items()]
+    return [*rows, ("Mean", section.macro_average)]
 
 
 def _findings(evaluation: Evaluation) -> list[str]:
