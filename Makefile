@@ -30,8 +30,13 @@ lint: install ## style, types, layering
 lock: ## exact pins of everything, no registry named
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-emit-index-url --no-header --output-file requirements.lock
 
-bench: install ## the measured figures of the README (hours; needs the real data)
+bench: install ## every measured figure of the README and the docs (hours; most need the real data)
 	$(BIN)/python benchmarks/ham_strict.py
+	$(BIN)/python benchmarks/trained_here_tested_there.py
+	$(BIN)/python benchmarks/partition_table.py
+	$(BIN)/python benchmarks/partition.py
+	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/mrmc_null.py
 
 clean: ## remove what make made
 	rm -rf .venv cutis-demo dist
