@@ -6,7 +6,7 @@ the coverage. The truth is known exactly: an accuracy set beforehand, and the AU
 ``results/coverage.json`` and ``results/coverage.md`` beside this file.
 
     python benchmarks/coverage.py                                      all of it: under 5 minutes on one core
-    python benchmarks/coverage.py --replicates 20 --output /tmp/short  a trial
+    python benchmarks/coverage.py --replicates 20 --output trial     a short one
 """
 
 import argparse

@@ -6,7 +6,7 @@ degrees of freedom. Studies are simulated and tested many at once. Writes ``resu
 ``results/mrmc_null.md`` beside this file.
 
     python benchmarks/mrmc_null.py                                   all of it: under 5 minutes on two cores
-    python benchmarks/mrmc_null.py --trials 50 --output /tmp/short   a trial
+    python benchmarks/mrmc_null.py --trials 50 --output trial      a short one
 """
 
 import argparse

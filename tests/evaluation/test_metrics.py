@@ -22,7 +22,7 @@ from cutis.evaluation import (
     specificity,
     top_k_accuracy,
 )
-from cutis.evaluation.metrics import thinned
+from cutis.evaluation.metrics import corners
 
 
 @st.composite
@@ -138,8 +138,8 @@ def test_roc_curve_agrees_with_scikit_learn_and_its_area_is_the_auc(sample):
     assert sklearn.metrics.auc(curve.false_positive_rate, curve.sensitivity) == pytest.approx(
         binary_auc(positive, scores)
     )
-    corners = thinned(curve)
-    assert sklearn.metrics.auc(corners.false_positive_rate, corners.sensitivity) == pytest.approx(
+    kept = corners(curve.false_positive_rate, curve.sensitivity, len(curve.threshold))
+    assert sklearn.metrics.auc(curve.false_positive_rate[kept], curve.sensitivity[kept]) == pytest.approx(
         binary_auc(positive, scores)
     )
 
@@ -148,13 +148,13 @@ def test_a_long_roc_curve_is_thinned_to_200_points_that_keep_its_ends_and_area()
     generator = np.random.default_rng(1)
     positive = generator.random(20_000) < 0.3
     scores = generator.normal(size=20_000) + positive
-    curve, few = roc_curve(positive, scores), thinned(roc_curve(positive, scores), most=200)
+    curve = roc_curve(positive, scores)
+    kept = corners(curve.false_positive_rate, curve.sensitivity, 200)
+    rate, hit = curve.false_positive_rate[kept], curve.sensitivity[kept]
     assert len(curve.threshold) > 10_000
-    assert len(few.threshold) <= 200
-    assert (few.false_positive_rate[0], few.sensitivity[0]) == (0, 0)
-    assert (few.false_positive_rate[-1], few.sensitivity[-1]) == (1, 1)
-    area = sklearn.metrics.auc(few.false_positive_rate, few.sensitivity)
-    assert area == pytest.approx(float(binary_auc(positive, scores)), abs=2e-3)
+    assert len(kept) <= 200
+    assert (rate[0], hit[0], rate[-1], hit[-1]) == (0, 0, 1, 1)
+    assert sklearn.metrics.auc(rate, hit) == pytest.approx(float(binary_auc(positive, scores)), abs=2e-3)
 
 
 def test_an_absent_class_has_no_figure_and_no_part_in_the_mean():

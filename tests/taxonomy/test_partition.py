@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutis.errors import TaxonomyError
-from cutis.taxonomy.inference import candidates, owners, rollup_matrix
+from cutis.taxonomy.inference import owners, rollup_matrix
 from cutis.taxonomy.partition import partition
 from cutis.taxonomy.tree import Node, Taxonomy
 
@@ -293,10 +293,11 @@ def test_a_class_is_too_small_only_where_nothing_is_left_to_merge_with(given_tre
 def test_coarse_images_may_belong_to_the_classes_that_training_will_use(given_tree, limits, inner):
     taxonomy, counts = given_tree
     result = partition(taxonomy, counts, max_class_size=limits[0], min_class_size=limits[1], inner=inner)
-    possible = candidates(taxonomy, result.class_nodes, list(result.coarse))
-    for row, each in zip(possible, result.coarse.values(), strict=True):
-        assert each.classes
-        assert [one.id for one, is_one in zip(result.classes, row, strict=True) if is_one] == list(each.classes)
+    owner = owners(taxonomy, result.class_nodes)
+    for node, each in result.coarse.items():
+        assert node not in owner
+        below = [k for k in range(len(result.classes)) if any(owner.get(d) == k for d in taxonomy.descendants(node))]
+        assert list(each.classes) == [result.classes[k].id for k in below] != []
 
 
 @given(trees_with_counts(), sizes_of_classes, ways, st.randoms())

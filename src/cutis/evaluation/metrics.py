@@ -165,12 +165,6 @@ def roc_curve(positive: Bools, scores: Floats) -> RocCurve:
     )
 
 
-def thinned(curve: RocCurve, most: int = 200) -> RocCurve:
-    """The curve's corners, at most ``most`` of them, evenly along its length; both ends are kept."""
-    kept = corners(curve.false_positive_rate, curve.sensitivity, most)
-    return RocCurve(curve.false_positive_rate[kept], curve.sensitivity[kept], curve.threshold[kept])
-
-
 def corners(x: Floats, y: Floats, most: int) -> Ints:
     """Where a curve turns: at most ``most`` of its points, evenly along its length; both ends are kept."""
     turn = np.diff(x[:-1]) * np.diff(y[1:]) != np.diff(x[1:]) * np.diff(y[:-1])

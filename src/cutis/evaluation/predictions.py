@@ -73,8 +73,6 @@ class Predictions:
             TaxonomyError: a class lies in no coarse class, in several, or above them.
         """
         classes, matrix = rollup_classes(self.classes, to)
-        # A copy would keep what the coarse set has worked out of the classes that were left out.
-        classes = ClassSet(name=classes.name, source=classes.source, classes=classes.classes)
         # Rows may sum to a little more than 1, a class may not.
         summed = np.minimum(self.probabilities @ matrix, 1.0)
         return Predictions(self.image_ids, summed, classes, self.seen, self.rolled_up_from or self.classes)

@@ -11,7 +11,7 @@ from cutis.taxonomy.classes import (
     rollup_classes,
     source_classes,
 )
-from cutis.taxonomy.inference import candidates, owners, restrict, rollup, rollup_matrix
+from cutis.taxonomy.inference import owners, restrict, rollup, rollup_matrix
 from cutis.taxonomy.partition import Coarse, Partition, PartitionClass, partition
 from cutis.taxonomy.risk import (
     GRADES,
@@ -63,7 +63,6 @@ __all__ = [
     "Taxonomy",
     "TreeProblem",
     "Vocabulary",
-    "candidates",
     "check_taxonomy",
     "class_labels",
     "class_set",

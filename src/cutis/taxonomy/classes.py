@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from cutis.errors import CutisError, TaxonomyError, listed
-from cutis.taxonomy.inference import owners
+from cutis.taxonomy.inference import owners, owners_below
 from cutis.taxonomy.tree import shipped_taxonomy
 
 OTHER = "other"
@@ -109,8 +109,7 @@ class ClassSet(BaseModel):
 
     def _below(self, node: str) -> set[str]:
         """The ids of the classes that hold something below a node."""
-        below = shipped_taxonomy().descendants(node)
-        return {self._class_of_node[each] for each in below if each in self._class_of_node}
+        return owners_below(shipped_taxonomy(), self._class_of_node, node)
 
     @cached_property
     def _class_of_word(self) -> dict[str, str]:

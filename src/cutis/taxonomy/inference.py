@@ -6,8 +6,8 @@ inference nodes is one sparse matrix product. A class that lies partly within an
 is an error which names it.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # takes a fifth of a second to import, which predicting a pho
 
 FloatArray = npt.NDArray[np.floating[Any]]
 BoolArray = npt.NDArray[np.bool_]
+Owner = TypeVar("Owner", int, str)
 
 
 def owners(taxonomy: Taxonomy, class_nodes: Sequence[Sequence[str]]) -> dict[str, int]:
@@ -152,31 +153,9 @@ def restrict(
     return shares
 
 
-def candidates(taxonomy: Taxonomy, class_nodes: Sequence[Sequence[str]], nodes: Sequence[str]) -> BoolArray:
-    """Which classes an image labelled at a node may belong to; for the marginal likelihood, −log Σ P(class).
-
-    Where the node belongs to a class, that one alone. Else the label is coarser than the classes: every class with a
-    node below it, also one that lies there only in part. A row of False: neither holds, the image has no class.
-
-    Args:
-        taxonomy: the tree.
-        class_nodes: K training classes, each by the ids of its nodes.
-        nodes: L node ids; give each distinct label once and index the rows.
-
-    Returns:
-        L × K, True where the class is possible.
-
-    Raises:
-        TaxonomyError: a node is not in the tree.
-    """
-    owner = owners(taxonomy, class_nodes)
-    possible = np.zeros((len(nodes), len(class_nodes)), dtype=bool)
-    for row, node_id in enumerate(nodes):
-        if node_id in owner:
-            possible[row, owner[node_id]] = True
-        else:
-            possible[row, [owner[each] for each in taxonomy.descendants(node_id) if each in owner]] = True
-    return possible
+def owners_below(taxonomy: Taxonomy, owner: Mapping[str, Owner], node_id: str) -> set[Owner]:
+    """The classes that hold the node or something below it, as ``owner`` names them (:func:`owners`)."""
+    return {owner[each] for each in taxonomy.descendants(node_id) if each in owner}
 
 
 def _within(

@@ -36,7 +36,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from cutis.errors import TaxonomyError, listed
-from cutis.taxonomy.inference import owners
+from cutis.taxonomy.inference import owners, owners_below
 from cutis.taxonomy.tree import Taxonomy
 
 Inner = Literal["coarse", "own-class", "by-share"]
@@ -257,7 +257,7 @@ def _left_over(
         images = counts.get(node.id, 0)
         if not images or node.id in owner:
             continue
-        below = sorted({owner[each] for each in taxonomy.descendants(node.id) if each in owner})
+        below = sorted(owners_below(taxonomy, owner, node.id))
         if below:
             coarse[node.id] = Coarse(images=images, classes=tuple(classes[each].id for each in below))
         else:
