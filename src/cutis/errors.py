@@ -4,6 +4,10 @@ Each message says what was wrong, where (file, row, column) and what to do. The 
 one line and exits with status 2; `--debug` shows the traceback.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 
 class CutisError(Exception):
     """Bad input, told in one line.
@@ -19,6 +23,10 @@ class CutisError(Exception):
         self.problem = problem
         self.where = where
         self.fix = fix
+
+    def __reduce__(self) -> tuple[Callable[..., "CutisError"], tuple[Any, ...]]:
+        # An error of another process, e.g. of one of several folds trained at a time, keeps its words.
+        return partial(type(self), where=self.where, fix=self.fix), (self.problem,)
 
     def __str__(self) -> str:
         message = f"{self.where}: {self.problem}" if self.where else self.problem
@@ -55,6 +63,10 @@ class BundleError(CutisError):
 
 class PredictionsError(CutisError):
     """A predictions table does not fit its classes or its manifest."""
+
+
+class AuditError(CutisError):
+    """An audit cannot be made or read, or does not fit the images."""
 
 
 class LeakError(CutisError):

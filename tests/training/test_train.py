@@ -187,41 +187,6 @@ def test_more_frozen_stages_than_there_are_is_an_error(divided, small_recipe, tm
         train(divided, small_recipe("optimiser.frozen_stages=9"), tmp_path / "bundle")
 
 
-def test_folds_predict_every_image_by_a_model_that_has_not_seen_its_lesion(discs, small_recipe, tmp_path):
-    folded = split(discs, by=["lesion_id"], folds=3, stratify="source_diagnosis")
-    predictions = train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv")
-    assert sorted(predictions.image_ids) == sorted(discs["image_id"])
-    for fold in range(3):
-        learnt = load_bundle(tmp_path / "cv" / f"fold{fold}").training_record.filter(pl.col("role") == "train")
-        held_out = folded.filter(pl.col("fold") == fold)
-        assert not set(learnt["lesion_id"]) & set(held_out["lesion_id"])
-    assert (tmp_path / "cv" / "predictions.parquet").exists()
-
-
-def test_finished_folds_of_another_recipe_are_not_mixed_in(discs, small_recipe, tmp_path):
-    folded = split(discs, by=["lesion_id"], folds=2, stratify="source_diagnosis")
-    first = train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv")
-    before = weights(tmp_path / "cv" / "fold0")
-    again = train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv", resume=True)
-    assert_same(before, weights(tmp_path / "cv" / "fold0"))
-    assert (again.probabilities == first.probabilities).all()
-    with pytest.raises(RecipeError, match="another recipe or other data"):
-        train_folds(folded, small_recipe("schedule.epochs=2"), tmp_path / "cv", resume=True)
-
-
-def test_folds_of_a_recipe_without_the_newest_fields_are_kept(discs, small_recipe, tmp_path):
-    folded = split(discs, by=["lesion_id"], folds=2, stratify="source_diagnosis")
-    train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv")
-    for fold in range(2):
-        path = tmp_path / "cv" / f"fold{fold}" / "recipe.json"
-        fields = json.loads(path.read_text())
-        del fields["calibration"]
-        path.write_text(json.dumps(fields))
-    before = weights(tmp_path / "cv" / "fold0")
-    train_folds(folded, small_recipe("schedule.epochs=1"), tmp_path / "cv", resume=True)
-    assert_same(before, weights(tmp_path / "cv" / "fold0"))
-
-
 def test_a_bundle_is_calibrated_on_its_validation_images(divided, small_recipe, tmp_path):
     recipe = small_recipe("schedule.epochs=2", "calibration=vector", "views=2")
     made = train(divided, recipe, tmp_path / "b")

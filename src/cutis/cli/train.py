@@ -34,6 +34,7 @@ def train_verb(
     folds: Annotated[
         bool, typer.Option("--folds", help="Cross-validate over the manifest's folds: a bundle each.")
     ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", metavar="N", min=1, help="With --folds: folds trained at a time.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Train a classifier and write its bundle.
@@ -42,6 +43,8 @@ def train_verb(
     and ends with the same weights.
 
     Example: cutis train ham.parquet --recipe default -o bundle
+
+    Example: cutis train folds.parquet --folds --jobs 4 -o cross-validation
 
     Example: cutis train ham.parquet --set schedule.epochs=5 --set model.patient='["age","sex"]' -o bundle
     """
@@ -55,6 +58,8 @@ def train_verb(
         raise CutisError(
             "the folder one stands in cannot be the bundle", where=str(output), fix="Name another with -o."
         )
+    if jobs > 1 and not folds:
+        raise CutisError("--jobs trains folds at a time, and no folds are asked for", fix="Add --folds.")
     chosen = load_recipe(recipe, set_)
     manifest = read_manifest(*manifests)
     with progress_bar() as bar:
@@ -68,6 +73,7 @@ def train_verb(
                 progress=task.step,
                 decoding=task.decoded,
                 fold_begins=task.fold_begins,
+                jobs=jobs,
             )
             figures: dict[str, Any] = {"images predicted out of fold": len(predictions.image_ids)}
             written = [

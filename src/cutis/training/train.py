@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import torch
 
 from cutis.data import DecodedImages, check_split, decode_images, image_paths, split
 from cutis.errors import ManifestError, RecipeError, listed
-from cutis.evaluation import Predictions, write_predictions
 from cutis.models import (
     Bundle,
     Calibration,
@@ -27,17 +26,15 @@ from cutis.models import (
     check_bundle_target,
     find_weights,
     keep_memory,
-    load_bundle,
     patient_codes,
     predict_logits,
-    predict_manifest,
     save_bundle,
 )
 from cutis.taxonomy import ClassSet, Labels, class_labels, class_set, source_classes
 from cutis.training.calibrate import calibrated, check_validation
 from cutis.training.journal import Journal
 from cutis.training.loop import LabelledImages, Progress, train_model
-from cutis.training.recipe import Recipe, parse_recipe
+from cutis.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def train(
     manifest = _with_validation(manifest, recipe)
     check_split(manifest)
     used = manifest.filter(pl.col("subset").is_in(["train", "val"]))
-    return _train_rows(
+    return train_rows(
         used,
         (used["subset"] == "val").to_numpy(),
         recipe,
@@ -107,94 +104,6 @@ def train(
         progress,
         decoding,
     )
-
-
-def train_folds(
-    manifest: pl.DataFrame,
-    recipe: Recipe,
-    folder: str | Path,
-    *,
-    resume: bool = False,
-    checkpoint_seconds: float = 60.0,
-    progress: Callable[[Progress], None] | None = None,
-    decoding: Callable[[int], None] | None = None,
-    fold_begins: Callable[[int, int], None] | None = None,
-) -> Predictions:
-    """Cross-validate: train one bundle a fold, and predict each image with the one that has not seen its group.
-
-    Writes ``FOLDER/fold0`` … (bundles) and ``FOLDER/predictions.parquet`` (out of fold). With ``resume``, finished
-    folds are kept.
-
-    Args:
-        manifest: with a ``fold`` column made by ``cutis split --folds``.
-        recipe: how to train each.
-        folder: where the bundles go.
-        resume: keep finished folds and go on from the checkpoint of the one that was cut off.
-        checkpoint_seconds: longest time between two checkpoints.
-        progress: told after every step.
-        decoding: told the number of images just decoded.
-        fold_begins: told the fold and the number of folds.
-
-    Raises:
-        As :func:`train`; ManifestError when there are no folds.
-    """
-    folder = Path(folder)
-    used = manifest.filter(pl.col("fold").is_not_null())
-    folds = sorted(used["fold"].unique().to_list())
-    if len(folds) < 2:
-        raise ManifestError("the manifest has no folds", fix="Make them with `cutis split M --folds 5 -o M2`.")
-    for fold in folds:
-        check_bundle_target(folder / f"fold{fold}")
-    check_split(used)
-    parts = []
-    # The held-out fold is measured, never used to choose: the loop keeps the last weights.
-    schedule = recipe.schedule.model_copy(update={"keep": "last", "stop_after": None})
-    recipe = recipe.model_copy(update={"schedule": schedule})
-    for fold in folds:
-        place = folder / f"fold{fold}"
-        held_out = (used["fold"] == fold).to_numpy()
-        if fold_begins:
-            fold_begins(fold, len(folds))
-        if resume and (place / "bundle.json").exists():
-            bundle = load_bundle(place)
-            _check_same(bundle, recipe, used.filter(pl.Series(~held_out)), place)
-        else:
-            bundle = _train_rows(
-                used,
-                held_out,
-                recipe,
-                place,
-                resume,
-                {"fold": fold},
-                checkpoint_seconds,
-                progress,
-                decoding,
-            )
-        # Its calibration was fitted on this very fold, so it is left out here.
-        bundle = replace(bundle, calibration=Calibration())
-        out_of_fold = used.filter(pl.Series(held_out))
-        parts.append(predict_manifest(bundle, out_of_fold))
-    predictions = Predictions(
-        [image_id for part in parts for image_id in part.image_ids],
-        np.concatenate([part.probabilities for part in parts]),
-        parts[0].classes,
-        # Each image was its own fold's validation image: measured, but never learnt from.
-        ["no"] * sum(len(part.image_ids) for part in parts),
-    )
-    write_predictions(folder / "predictions.parquet", predictions)
-    return predictions
-
-
-def _check_same(bundle: Bundle, recipe: Recipe, learnt: pl.DataFrame, place: Path) -> None:
-    """Raise RecipeError unless a finished fold was trained by this recipe on these images."""
-    seen = bundle.training_record.filter(pl.col("role") == "train")["image_id"]
-    # Parsed, a recipe of an earlier cutis has the fields that were added since, at defaults that mean what it did.
-    if parse_recipe(bundle.recipe) != recipe or set(seen) != set(learnt["image_id"]):
-        raise RecipeError(
-            "the finished fold is of another recipe or other data",
-            where=str(place),
-            fix="Resume with the same manifest and recipe, or remove the folder to start again.",
-        )
 
 
 def _with_validation(manifest: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
@@ -245,7 +154,7 @@ def _training_set(used: pl.DataFrame, recipe: Recipe, decoding: Callable[[int], 
     return TrainingSet(used, images, labels, patient, classes)
 
 
-def _train_rows(
+def train_rows(
     used: pl.DataFrame,
     held_out: npt.NDArray[np.bool_],
     recipe: Recipe,
@@ -256,6 +165,7 @@ def _train_rows(
     progress: Callable[[Progress], None] | None,
     decoding: Callable[[int], None] | None,
 ) -> Bundle:
+    """Train on the rows not held out, measure on those held out, and write the bundle; see :func:`train`."""
     keep_memory()
     data = _training_set(used, recipe, decoding)
     train_part, validation = data.part(~held_out), data.part(held_out)
