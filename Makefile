@@ -37,6 +37,12 @@ bench: install ## every measured figure of the README and the docs (hours; most 
 	$(BIN)/python benchmarks/partition.py
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/mrmc_null.py
+	$(BIN)/python benchmarks/robustness.py
+	$(BIN)/python benchmarks/fingerprint_whitening.py
+	$(BIN)/python benchmarks/fingerprints.py
+	$(BIN)/python benchmarks/neighbours.py
+	$(BIN)/python benchmarks/audit_calibration.py
+	$(BIN)/python benchmarks/audit_peers.py
 
 clean: ## remove what make made
 	rm -rf .venv cutis-demo dist

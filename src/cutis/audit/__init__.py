@@ -1,0 +1,61 @@
+"""Whether images can carry a result: near-copies and leaks, quality, label trouble, shortcuts, skin tone.
+
+Names are imported when first asked for: reading an audit needs no OpenCV, no faiss and no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cutis.audit.audit import audit_images, compared_images
+    from cutis.audit.decisions import Decision, Decisions, read_decisions, write_decisions
+    from cutis.audit.gate import audit_findings, split_leaks, with_audit_groups
+    from cutis.audit.quality import QualityThresholds, image_quality, leave_out_unfit, read_quality_thresholds
+    from cutis.audit.quality_measures import MEASURES
+    from cutis.audit.result import Audit, AuditResult, read_audit, write_audit
+    from cutis.audit.shortcuts import ShortcutResult, shortcut_check
+    from cutis.audit.skin_tone import FitzpatrickAgreement, fitzpatrick_agreement, skin_tone
+
+_HOMES = {
+    "audit": ("audit_images", "compared_images"),
+    "decisions": ("Decision", "Decisions", "read_decisions", "write_decisions"),
+    "gate": ("audit_findings", "split_leaks", "with_audit_groups"),
+    "quality": ("QualityThresholds", "image_quality", "leave_out_unfit", "read_quality_thresholds"),
+    "quality_measures": ("MEASURES",),
+    "result": ("Audit", "AuditResult", "read_audit", "write_audit"),
+    "shortcuts": ("ShortcutResult", "shortcut_check"),
+    "skin_tone": ("FitzpatrickAgreement", "fitzpatrick_agreement", "skin_tone"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "MEASURES",
+    "Audit",
+    "AuditResult",
+    "Decision",
+    "Decisions",
+    "FitzpatrickAgreement",
+    "QualityThresholds",
+    "ShortcutResult",
+    "audit_findings",
+    "audit_images",
+    "compared_images",
+    "fitzpatrick_agreement",
+    "image_quality",
+    "leave_out_unfit",
+    "read_audit",
+    "read_decisions",
+    "read_quality_thresholds",
+    "shortcut_check",
+    "skin_tone",
+    "split_leaks",
+    "with_audit_groups",
+    "write_audit",
+    "write_decisions",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f"cutis.audit.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'cutis.audit' has no attribute '{name}'")
