@@ -100,14 +100,15 @@ def measure(manifest: pl.DataFrame, recipe_name: str, seeds: list[int], out: Pat
 def store_with_package(bundle: Bundle, manifest: pl.DataFrame, answers: Predictions) -> None:
     """Keep the model in half precision as the one that comes with cutis; its card has the figures on the test images.
 
-    ``answers`` are its predictions of these. A bundle made before cutis chose thresholds gets them here, from its own
-    validation images.
+    ``answers`` are its predictions of these. A bundle made before cutis chose thresholds or knew what is familiar gets
+    both here, from its own images.
     """
-    if bundle.thresholds is None:
-        own = bundle.training_record.filter(pl.col("role") == "val")["image_id"]
-        bundle = calibrate(
-            bundle, manifest.filter(pl.col("image_id").is_in(own.implode())).with_columns(subset=pl.lit("val"))
+    if bundle.thresholds is None or bundle.familiarity is None:
+        learnt, held = (
+            manifest.filter(pl.col("image_id").is_in(rows["image_id"].implode()))
+            for rows in (bundle.training_record.filter(pl.col("role") == role) for role in ("train", "val"))
         )
+        bundle = calibrate(bundle, held.with_columns(subset=pl.lit("val")), training=learnt)
     evaluation = evaluate(answers, manifest, subset="test", thresholds=bundle.thresholds, conformal=bundle.conformal)
     facts = model_facts(
         bundle,

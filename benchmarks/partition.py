@@ -67,9 +67,9 @@ FOLDS = 2
 # Plain cross entropy on the images as they are, as in the paper: balancing would weigh a coarse class by its number of
 # fine ones. Small images and few epochs: what is compared is the classes, at the same budget.
 RECIPE = [
-    "image.decoded=[120, 160]",
-    "image.training=[96, 128]",
-    "image.inference=[96, 128]",
+    "image.decoded=[90, 120]",
+    "image.training=[72, 96]",
+    "image.inference=[72, 96]",
     "optimiser.frozen_stages=3",
     "loss.logit_adjustment=0.0",
     "sampling.balance=0.0",

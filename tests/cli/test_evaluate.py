@@ -125,6 +125,36 @@ def test_a_leak_is_refused_and_nothing_is_written(run, tmp_path, seen, error):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_leak_that_is_allowed_stands_in_the_report_with_its_reason(run, tmp_path):
+    predictions, manifest = write_files(tmp_path, seen="image")
+    options = ["--on", manifest, "-o", tmp_path / "out", "--resamples", 100]
+    assert run(predictions, *options, "--allow-leak", "to show <how much> it helps").exit_code == 0
+    told = Evaluation.model_validate_json((tmp_path / "out" / "evaluation.json").read_text()).leakage
+    assert (told.leaks, told.allowed) == (70, "to show <how much> it helps")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "LEAK ALLOWED" in page
+    assert "“to show &lt;how much&gt; it helps”" in page
+    assert "No leak found" not in page
+    with pytest.raises(PredictionsError, match="no reason is given"):
+        run(predictions, *options, "--allow-leak", " ")
+
+
+def test_a_split_that_leaks_can_be_allowed_too(run, tmp_path):
+    sides = pl.when(pl.int_range(70) % 2 == 0).then(pl.lit("train")).otherwise(pl.lit("test"))
+    predictions, manifest = write_files(tmp_path, subset=sides)
+    options = ["--on", manifest, "-o", tmp_path / "out", "--resamples", 100]
+    with pytest.raises(LeakError, match="values of lesion_id stand on both sides"):
+        run(predictions, *options)
+    assert run(predictions, *options, "--allow-leak", "an old split").exit_code == 0
+    assert "35 values of lesion_id stand on both sides" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_report_without_an_audit_says_so(run, tmp_path):
+    predictions, manifest = write_files(tmp_path)
+    run(predictions, "--on", manifest, "-o", tmp_path / "out", "--resamples", 100)
+    assert "Not audited for near-copies" in (tmp_path / "out" / "report.html").read_text()
+
+
 def write_rules(folder):
     """A bundle's two rules, chosen on other images of the same kind."""
     truth = np.arange(140) % 7

@@ -9,8 +9,17 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from cutis.evaluation import ClassThreshold, ConformalSets, ThresholdRule, Thresholds, read_predictions
+from cutis.evaluation import (
+    ClassThreshold,
+    ConformalSets,
+    ThresholdRule,
+    Thresholds,
+    fit_neighbours,
+    read_predictions,
+)
 from cutis.files import write_json
+from cutis.models import load_bundle
+from cutis.models.familiarity import Familiarity, FamiliarityFacts
 from cutis.taxonomy import class_set
 
 HAM7 = class_set("ham7").ids
@@ -299,3 +308,46 @@ def test_without_a_bundle_the_built_in_model_answers(cutis, photo):
 def test_without_a_built_in_model_it_says_so(fails, photo, tmp_path, monkeypatch):
     monkeypatch.setattr("cutis.models.bundle.resources.files", lambda _: tmp_path)
     assert "this installation has no built-in model" in fails("predict", photo)
+
+
+def know(bundle, limit_95, limit_99):
+    """Give a bundle a score of unfamiliarity with these limits."""
+    network = load_bundle(bundle)
+    learnt = fit_neighbours(np.random.default_rng(0).normal(size=(30, network.model.image_width)), 10)
+    facts = FamiliarityFacts(
+        neighbours=10, fitted_on="x", measured_on="y", median=1e-9, limit_95=limit_95, limit_99=limit_99
+    )
+    Familiarity(learnt, facts).write(bundle)
+
+
+def test_a_strange_photograph_is_said_to_be_strange(cutis, bundle, photo):
+    def told():
+        return " ".join(cutis("predict", bundle, photo)[1].split())
+
+    assert "stranger" not in told()
+    know(bundle, 2.0, 2.0)  # no distance is larger than 2
+    assert "stranger" not in told()
+    know(bundle, 1e-3, 2.0)
+    warning = "photo.png: stranger to the model than 95% of the images it was validated on; be wary of its answer."
+    assert warning in told()
+    know(bundle, 1e-3, 2e-3)
+    assert "photo.png: stranger to the model than 99% of the images it was validated on; unlike what it was" in told()
+    assert "do not rely on its answer. Research software" in told()
+
+
+def test_json_says_how_strange_a_photograph_is(cutis, bundle, photo):
+    assert "unfamiliarity" not in json.loads(cutis("predict", bundle, photo, "--json")[1])
+    know(bundle, 1e-3, 2e-3)
+    (told,) = json.loads(cutis("predict", bundle, photo, "--json")[1])["unfamiliarity"].values()
+    assert told["stranger_than_percent"] == 99
+    assert told["score"] > 2
+    know(bundle, 2.0, 2.0)
+    (told,) = json.loads(cutis("predict", bundle, photo, "--json")[1])["unfamiliarity"].values()
+    assert told["stranger_than_percent"] is None
+
+
+def test_the_table_of_a_manifest_has_the_score(cutis, bundle, manifest, tmp_path):
+    know(bundle, 1e-3, 2e-3)
+    out = cutis("predict", bundle, manifest, "-o", tmp_path / "p.csv")[1]
+    assert "16 of them are stranger to it than 95% of the images it was validated on" in out
+    assert (read_predictions(tmp_path / "p.csv").unfamiliarity > 1).all()

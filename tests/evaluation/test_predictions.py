@@ -214,3 +214,42 @@ def test_ids_that_look_like_numbers_keep_their_zeros(tmp_path):
     assert read_predictions(path).image_ids == ["007"]
     pl.DataFrame({"image_id": [7], "x": [0.5], "y": [0.5]}).write_parquet(tmp_path / "n.parquet")
     assert read_predictions(tmp_path / "n.parquet").image_ids == ["7"]
+
+
+def with_scores(scores) -> Predictions:
+    plain = some_predictions(len(scores))
+    return Predictions(plain.image_ids, plain.probabilities, HAM7, unfamiliarity=np.array(scores))
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.csv"])
+def test_unfamiliarity_survives_writing_reading_and_rolling_up(tmp_path, name):
+    scores = [0.5, np.nan, -0.25, 3.0, 1 / 3]
+    write_predictions(tmp_path / name, with_scores(scores))
+    again = read_predictions(tmp_path / name)
+    assert again.classes == HAM7
+    np.testing.assert_array_equal(again.unfamiliarity, scores)
+    np.testing.assert_array_equal(again.rolled_up(class_set("esteva3")).unfamiliarity, scores)
+    write_predictions(tmp_path / name, with_scores([np.nan] * 5))
+    assert read_predictions(tmp_path / name).unfamiliarity is None
+
+
+def test_files_with_and_without_unfamiliarity_are_read_as_one(tmp_path):
+    write_predictions(tmp_path / "a.csv", with_scores([0.5, 2.0]))
+    write_predictions(tmp_path / "b.csv", some_predictions(3, prefix="j"))
+    np.testing.assert_array_equal(
+        read_predictions(tmp_path / "a.csv", tmp_path / "b.csv").unfamiliarity, [0.5, 2.0, np.nan, np.nan, np.nan]
+    )
+    assert read_predictions(tmp_path / "b.csv").unfamiliarity is None
+
+
+def test_unfamiliarity_that_is_no_finite_number_is_refused(tmp_path):
+    header = "image_id,akiec,bcc,bkl,df,mel,nv,vasc,unfamiliarity\n"
+    for value, told in (
+        ("strange", r"unfamiliarity are not numbers: row 2: 'strange'"),
+        ("inf", "are infinite: row 2"),
+    ):
+        path = file(tmp_path, header + f"a,1,0,0,0,0,0,0,\nb,1,0,0,0,0,0,0,{value}\n")
+        with pytest.raises(PredictionsError, match=told):
+            read_predictions(path)
+    with pytest.raises(PredictionsError, match="unfamiliarity has the shape"):
+        Predictions(["a"], np.ones((1, 7)) / 7, HAM7, unfamiliarity=np.ones(2))

@@ -38,6 +38,7 @@ def scored_of(images: int = 600, worse: str | None = None, seed: int = 0, **colu
         outside={},
         not_evaluated=0,
         without_subset=0,
+        leaks=[],
     )
 
 

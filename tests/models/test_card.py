@@ -19,13 +19,14 @@ from cutis.evaluation import (
     fit_conformal_sets,
 )
 from cutis.models import Calibration, ModelFacts, TrainingData, calibration_in_words, model_card, model_facts
+from cutis.models.familiarity import FamiliarityFacts
 from cutis.report import report_facts
 from cutis.taxonomy import class_set
 
 HAM7 = class_set("ham7")
 
 
-def some_evaluation(seen: str | None = "no", **decisions) -> Evaluation:
+def some_evaluation(seen: str | None = "no", *, strange: bool = False, **decisions) -> Evaluation:
     rows = [
         {
             "image_id": f"i{n}",
@@ -37,7 +38,8 @@ def some_evaluation(seen: str | None = "no", **decisions) -> Evaluation:
     ]
     values = np.random.default_rng(0).dirichlet(np.ones(7), size=70)
     known = None if seen is None else [seen] * 70
-    predictions = Predictions([each["image_id"] for each in rows], values, HAM7, known)
+    scores = np.linspace(-1, 1.5, 70) if strange else None
+    predictions = Predictions([each["image_id"] for each in rows], values, HAM7, known, unfamiliarity=scores)
     return evaluate(predictions, manifest_frame(rows), resamples=100, **decisions)
 
 
@@ -116,6 +118,7 @@ def bundle(**about):
         calibration=Calibration(scaling=TemperatureScaling(temperature=1.25), fitted_on="20 validation images"),
         thresholds=None,
         conformal=None,
+        familiarity=None,
         training_record=record,
         evaluation=some_evaluation().model_dump(mode="json"),
         about={"name": "ours", "created": "2026-11-21", "licenses": ["CC-0", "CC-BY-NC"]} | about,
@@ -219,3 +222,22 @@ def test_every_scaling_has_its_words():
     )
     assert "vector scaling" in words(VectorScaling(scale=(1.0, 1.0), shift=(0.0, 0.0)))
     assert "isotonic scaling" in words(IsotonicScaling(said=((0.0, 1.0),) * 2, meant=((0.0, 1.0),) * 2))
+
+
+def test_what_the_score_of_unfamiliarity_rests_on_is_told_and_what_it_is_worth_where_measured():
+    rests_on = FamiliarityFacts(
+        neighbours=10,
+        fitted_on="clinic, training, 900 images, one a lesion",
+        measured_on="clinic, validation, 80 images",
+        median=0.5,
+        limit_95=0.7,
+        limit_99=0.8,
+    )
+    assert "How unfamiliar" not in model_card(facts())
+    card = model_card(facts(familiarity=rests_on))
+    assert "the 10th nearest of the training images that were kept (clinic, training, 900 images, one a lesion)" in card
+    assert "95% of the validation images (clinic, validation, 80 images) stay below 1" in card
+    evaluation = some_evaluation(strange=True)
+    measured = model_card(facts(familiarity=rests_on, evaluation=evaluation))
+    beyond = evaluation.unfamiliarity.overall.beyond
+    assert f"Of the images of the figures above {100 * beyond.value:.1f}% (" in measured

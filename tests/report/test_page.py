@@ -16,11 +16,12 @@ from cutis.data import manifest_frame
 from cutis.errors import CutisError
 from cutis.evaluation import Estimate, OtherDiseases, Predictions, evaluate
 from cutis.report import write_report
+from cutis.report.inline import content_hash
 from cutis.taxonomy import class_set, source_classes
 
 HAM7 = class_set("ham7")
 BETWEEN = ("overall", "classes", "confusion", "calibration", "decisions", "operating", "conformal")
-LAST = ("examples", "data", "done", "glossary")
+LAST = ("examples", "data", "done", "checklists", "glossary")
 CSS = Path(__file__).parents[2] / "src/cutis/report/templates/report.css"
 
 
@@ -87,7 +88,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
@@ -98,16 +99,21 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-def test_it_is_one_wellformed_file_with_no_script_and_nothing_from_outside(tmp_path):
+def test_it_is_one_wellformed_file_with_its_own_script_alone_and_nothing_from_outside(tmp_path):
     manifest = manifest_of(tmp_path)
     html = report(tmp_path, manifest, predictions_for(manifest))
     page = Page(html)
-    assert not page.all("script")
+    assert [each for each in page.all("script") if each.get("type") != "application/json"] == [{}]
+    policy = next(each["content"] for each in page.all("meta") if each.get("http-equiv"))
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    script = html[html.rindex("<script>") + 8 : html.rindex("</script>")]
+    assert content_hash(script) in policy
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
     assert not page.all("link")
     for attributes in page.all("img"):
         assert attributes["src"].startswith("data:image/jpeg;base64,")
     assert all(each["href"].startswith("#") for each in page.all("a"))
-    assert not re.search(r"https?://|url\(|@import", html)
+    assert set(re.findall(r"https?://[^\"']+|url\(|@import", html)) == {"http://www.w3.org/2000/svg"}  # SVG's name
 
 
 def test_it_can_be_read_by_a_screen_reader(tmp_path):
@@ -183,7 +189,9 @@ def test_names_from_files_cannot_become_markup(tmp_path):
     classes = source_classes(list(words.values()))
     predictions = Predictions(manifest["image_id"].to_list(), np.full((56, 7), 1 / 7), classes)
     html = report(tmp_path, manifest, predictions, title=attack, about={attack: attack})
-    assert not Page(html).all("script")
+    scripts = Page(html).all("script")
+    assert {each.get("type") for each in scripts} == {"application/json", None}
+    assert sum("type" not in each for each in scripts) == 1
     assert html.count("&lt;script&gt;") > 20
 
 

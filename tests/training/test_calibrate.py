@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import torch
 
-from cutis.data import manifest_frame
+from cutis.data import content_key, manifest_frame
 from cutis.errors import LeakError, ManifestError
 from cutis.evaluation import (
     IsotonicScaling,
@@ -20,7 +20,15 @@ from cutis.evaluation import (
     fit_isotonic_scaling,
     fit_temperature_scaling,
 )
-from cutis.models import Bundle, Calibration, LesionClassifier, Outputs, load_bundle, save_bundle
+from cutis.models import (
+    Bundle,
+    Calibration,
+    LesionClassifier,
+    Outputs,
+    load_bundle,
+    predict_manifest,
+    save_bundle,
+)
 from cutis.taxonomy import source_classes
 from cutis.training import calibrate
 from cutis.training.calibrate import calibrated, conformal_sets
@@ -214,3 +222,33 @@ def test_too_little_is_told_before_any_work(bundle, discs):
         calibrate(bundle, discs.with_columns(source_diagnosis=pl.lit("wart")))
     with pytest.raises(ManifestError, match="'vector' needs two validation lesions or more of each class.*red"):
         calibrate(bundle, discs.filter(pl.col("source_diagnosis") != "red"), kind="vector")
+
+
+def test_the_score_of_unfamiliarity_is_fitted_on_training_images(bundle, discs, tmp_path):
+    record = discs[:24].with_columns(
+        content_key=pl.Series([content_key(path) for path in discs["image_path"][:24]]), role=pl.lit("train")
+    )
+    taught = dataclasses.replace(bundle, training_record=record)
+    assert calibrate(taught, discs[24:]).familiarity is None
+    made = calibrate(taught, discs[24:], training=discs[:24])
+    facts = made.familiarity.facts
+    assert (facts.fitted_on, facts.measured_on) == (
+        "discs, training, 12 images, one a lesion",
+        "discs, validation, 24 images",
+    )
+    assert made.evaluation["unfamiliarity"]["overall"]["images"] == 24
+    assert "How unfamiliar an image is" in made.card
+    scores = predict_manifest(made, discs).unfamiliarity
+    assert (scores[24:] <= 1).mean() == pytest.approx(23 / 24)  # 95 % of 24, and not fewer
+    assert np.median(scores[24:]) == pytest.approx(0, abs=0.3)
+    save_bundle(made, tmp_path / "b")
+    again = calibrate(load_bundle(tmp_path / "b"), discs[24:44])  # its own images, measured anew
+    assert again.familiarity.facts.fitted_on == facts.fitted_on
+    assert again.familiarity.facts.measured_on == "discs, validation, 20 images"
+    few = calibrate(load_bundle(tmp_path / "b"), discs[24:40])
+    assert few.familiarity is None
+
+
+def test_unfamiliarity_is_fitted_on_nothing_the_model_did_not_learn_from(bundle, discs):
+    with pytest.raises(ManifestError, match="did not learn from 4 of 4 rows: d0, d1, d2, d3"):
+        calibrate(bundle, discs[24:], training=discs[:4])

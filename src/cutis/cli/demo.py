@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cutis.cli.progress import progress_bar
+from cutis.cli.progress import progress_bar, stages
 
 if TYPE_CHECKING:
     import polars as pl
 
-PATIENTS, SEED = 150, 0
+PATIENTS, PLANTED, SEED = 150, 6, 0
 
 
 def demo_verb(
@@ -21,7 +21,7 @@ def demo_verb(
     ),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Draw synthetic lesions, split them, train, predict, evaluate and report: a few minutes on two cores.
+    """Draw synthetic lesions, audit and split them, train, predict, evaluate, report: a few minutes on two cores.
 
     The images are procedural drawings ("phantoms"): the figures show that the software works, and say nothing
     of real skin.
@@ -30,50 +30,67 @@ def demo_verb(
     """
     from rich.console import Console
 
+    from cutis.audit import audit_findings, audit_images, with_audit_groups, write_audit
     from cutis.cli.evaluate import evaluation_table
     from cutis.cli.train import TrainingTask
     from cutis.data import make_phantoms, read_manifest, split, write_manifest
     from cutis.evaluation import evaluate, write_evaluation, write_predictions
     from cutis.models import predict_manifest
-    from cutis.report import report_facts, write_report
+    from cutis.report import report_facts, write_audit_page, write_report
     from cutis.training import load_recipe, train
 
     console = Console(stderr=True)
     recipe = load_recipe("demo")
     with progress_bar() as bar:
-        console.print(f"1/5 drawing phantom lesions of {PATIENTS} synthetic patients", highlight=False)
+        console.print(
+            f"1/6 drawing phantom lesions of {PATIENTS} synthetic patients, {PLANTED} of them twice under another name",
+            highlight=False,
+        )
         drawing = bar.add_task("drawing", total=None)
-        # No near-duplicates across patients are planted here: the split knows lesions and patients, not likeness.
         make_phantoms(
             output / "phantoms",
             patients=PATIENTS,
             seed=SEED,
-            planted_duplicates=0,
+            planted_duplicates=PLANTED,
             progress=lambda done, total: bar.update(drawing, completed=done, total=total),
         )
         bar.remove_task(drawing)
 
-        console.print("2/5 splitting by lesion and patient", highlight=False)
+        manifest = read_manifest(output / "phantoms" / "manifest.parquet")
+        console.print(f"2/6 auditing {len(manifest)} images: near-copies, quality, labels, shortcuts", highlight=False)
+        audit = audit_images(manifest, stage=stages(bar))
+        write_audit(audit, output / "audit")
+        write_audit_page(
+            audit.result,
+            audit.pairs,
+            manifest,
+            output / "audit" / "audit.html",
+            quality=audit.quality,
+            trouble=audit.trouble,
+            title="cutis demo: audit of phantom lesions",
+        )
+        found = f"{audit.result.cross_lesion} pictures of one lesion under two names"
+        console.print(f"3/6 splitting by lesion, patient and audit, which found {found}", highlight=False)
         manifest = split(
-            read_manifest(output / "phantoms" / "manifest.parquet"),
-            by=["lesion_id", "patient_id"],
+            with_audit_groups(manifest, audit),
+            by=["lesion_id", "patient_id", "audit_group"],
             subsets={"train": 0.6, "val": 0.1, "test": 0.3},
             seed=SEED,
         )
         write_manifest(manifest, output / "manifest.parquet")
 
-        console.print(f"3/5 training ({_counts(manifest)})", highlight=False)
+        console.print(f"4/6 training ({_counts(manifest)})", highlight=False)
         task = TrainingTask(bar, recipe)
         about = {"name": "cutis demo", "data": "phantom lesions: synthetic drawings, not photographs of skin"}
         bundle = train(manifest, recipe, output / "bundle", about=about, progress=task.step, decoding=task.decoded)
 
-        console.print("4/5 predicting the test lesions, none of which was seen", highlight=False)
+        console.print("5/6 predicting the test lesions, none of which was seen", highlight=False)
         test = manifest.filter(manifest["subset"] == "test")
         predictions = predict_manifest(bundle, test)
         write_predictions(output / "predictions.parquet", predictions)
 
-        console.print("5/5 evaluating and reporting", highlight=False)
-        evaluation = evaluate(predictions, manifest, subset="test")
+        console.print("6/6 evaluating and reporting", highlight=False)
+        evaluation = evaluate(predictions, manifest, subset="test", audit=audit_findings(audit, manifest))
         write_evaluation(evaluation, output / "evaluation.json")
         write_report(
             evaluation,
@@ -85,7 +102,14 @@ def demo_verb(
         )
     written = [
         str(output / name)
-        for name in ("manifest.parquet", "bundle", "predictions.parquet", "evaluation.json", "report.html")
+        for name in (
+            "audit/audit.html",
+            "manifest.parquet",
+            "bundle",
+            "predictions.parquet",
+            "evaluation.json",
+            "report.html",
+        )
     ]
     if json:
         figures: dict[str, Any] = evaluation.model_dump(mode="json")

@@ -48,6 +48,27 @@ def evaluate_verb(
         Path | None, typer.Option(metavar="FILE", help="A conformal.json: prediction sets, calibrated on other images.")
     ] = None,
     bundle: Annotated[Path | None, typer.Option(metavar="DIR", help="Take both from this model bundle.")] = None,
+    thresholds_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Also thresholds of each group's own, e.g. by skin_type; with --chosen-on."
+        ),
+    ] = None,
+    chosen_on: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PREDICTIONS", help="Validation predictions that these thresholds are chosen on."),
+    ] = None,
+    chosen_on_manifest: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="MANIFEST", help="Theirs; its subset val, or all. Default: that of --on."),
+    ] = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A `cutis data audit`: what it found on both sides is refused."),
+    ] = None,
+    allow_leak: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Measure in spite of a leak; the report prints why, in red.")
+    ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap that makes the intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
@@ -59,18 +80,22 @@ def evaluate_verb(
     trained on what it is tested on.
 
     Example: cutis evaluate predictions.parquet --on ham.parquet -o results
+
+    Example: cutis evaluate test.parquet --on m.parquet --thresholds-by skin_type --chosen-on val.parquet -o results
     """
     from rich.console import Console
 
+    from cutis.audit import audit_findings, read_audit
     from cutis.data import read_manifest
     from cutis.evaluation import (
+        choose_group_thresholds,
         evaluate,
         read_conformal_sets,
         read_predictions,
         read_thresholds,
         write_evaluation,
     )
-    from cutis.report import write_figures, write_report
+    from cutis.report import write_checklists, write_figures, write_report
     from cutis.taxonomy import class_set
 
     chosen: ClassSet | Literal["source"] | None = None
@@ -82,6 +107,16 @@ def evaluate_verb(
     answered = read_predictions(*predictions, classes=chosen, normalise=normalise)
     if at is not None:
         answered = answered.rolled_up(class_set(at))
+    if (thresholds_by is None) != (not chosen_on):
+        raise PredictionsError("--thresholds-by and --chosen-on belong together", fix="Give both, or neither.")
+    if chosen_on_manifest and not chosen_on:
+        raise PredictionsError("--chosen-on-manifest needs --chosen-on", fix="Name the validation predictions.")
+    grouped = None
+    if thresholds_by is not None and chosen_on:
+        validated = read_predictions(*chosen_on, classes=chosen, normalise=normalise)
+        validated = validated if at is None else validated.rolled_up(class_set(at))
+        theirs = read_manifest(*chosen_on_manifest) if chosen_on_manifest else manifest
+        grouped = choose_group_thresholds(validated, theirs, thresholds_by)
     evaluation = evaluate(
         answered,
         manifest,
@@ -90,6 +125,9 @@ def evaluate_verb(
         conformal=None if conformal is None else read_conformal_sets(conformal),
         resamples=resamples,
         seed=seed,
+        audit=None if audit is None else audit_findings(read_audit(audit), manifest),
+        allow_leak=allow_leak,
+        group_thresholds=grouped,
     )
     paths = [output / "evaluation.json", output / "report.html"]
     about: dict[str, object] = {
@@ -98,21 +136,24 @@ def evaluate_verb(
     }
     about |= {"Thresholds": str(thresholds)} if thresholds is not None else {}
     about |= {"Prediction sets": str(conformal)} if conformal is not None else {}
+    about |= {"Audit": str(audit)} if audit is not None else {}
+    about |= {"Groups' thresholds": [str(path) for path in chosen_on]} if chosen_on else {}
     title = f"{', '.join(path.stem for path in predictions)} on {', '.join(path.stem for path in manifests)}"
     write_evaluation(evaluation, paths[0])
     write_report(evaluation, answered, manifest, paths[1], title=title, about=about)
     for_a_paper = write_figures(evaluation, output)
+    checklists = write_checklists(evaluation, answered, manifest, output, about=about)
     if json:
         told = {
             "evaluation": evaluation.model_dump(mode="json"),
-            "written": [str(path) for path in [*paths, *for_a_paper]],
+            "written": [str(path) for path in [*paths, *checklists, *for_a_paper]],
         }
         typer.echo(dumps(told, ensure_ascii=False))
         return
     Console().print(evaluation_table(evaluation, f"{evaluation.images:,} images, {_classes(evaluation)}"))
     for note in _notes(evaluation):
         typer.echo(f"note: {note}")
-    for path in paths:
+    for path in [*paths, *checklists]:
         typer.echo(f"written: {path}")
     typer.echo(f"written: {len(for_a_paper)} files for a paper in {output / 'figures'} and {output / 'tables'}")
 

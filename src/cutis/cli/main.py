@@ -6,7 +6,7 @@ from importlib import metadata
 
 import typer
 
-from cutis.cli import compare, data, demo, evaluate, predict, split, study, taxonomy, train
+from cutis.cli import audit, compare, data, demo, evaluate, predict, robustness, split, study, taxonomy, train
 from cutis.errors import CutisError
 
 app = typer.Typer(
@@ -18,12 +18,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo_verb)
+data.app.command("audit")(audit.audit_verb)
 app.add_typer(data.app)
 app.command("split")(split.split_verb)
 app.command("train")(train.train_verb)
 app.command("predict")(predict.predict_verb)
 app.command("evaluate")(evaluate.evaluate_verb)
 app.command("compare")(compare.compare_verb)
+app.command("robustness")(robustness.robustness_verb)
 app.add_typer(taxonomy.taxonomy_app)
 app.add_typer(study.study_app)
 

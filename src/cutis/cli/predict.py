@@ -42,8 +42,8 @@ def predict_verb(
 ) -> None:
     """Print or write class probabilities. Without BUNDLE, the model that comes with cutis answers.
 
-    Of photographs, also the differential list (diagnoses that reach their own thresholds) and the conformal set, if
-    the bundle has them.
+    Of photographs, also the differential list (diagnoses that reach their own thresholds), the conformal set, and
+    whether they are unlike what the model was trained on, if the bundle can tell.
 
     Research software, not a medical device: no answer replaces a doctor's.
 
@@ -83,6 +83,11 @@ def predict_verb(
         if not tables:
             answer["images"] = dict(zip(predictions.image_ids, rows, strict=True))
             answer["seen_in_training"] = dict(zip(predictions.image_ids, predictions.seen or [], strict=False))
+            if predictions.unfamiliarity is not None:
+                answer["unfamiliarity"] = {
+                    image_id: {"score": float(score), "stranger_than_percent": _stranger_than(bundle, score)}
+                    for image_id, score in zip(predictions.image_ids, predictions.unfamiliarity, strict=True)
+                }
         typer.echo(dumps(answer, ensure_ascii=False))
     else:
         _print(bundle, predictions, listed_in_full=not tables)
@@ -114,6 +119,10 @@ def _print(bundle: "Bundle | OnnxBundle", predictions: "Predictions", *, listed_
     if not listed_in_full:
         count = f"{len(predictions.image_ids):,} images predicted by {bundle.name}"
         console.print(count, markup=False, highlight=False, soft_wrap=True)
+        if predictions.unfamiliarity is not None:
+            strange = sum(_stranger_than(bundle, score) is not None for score in predictions.unfamiliarity)
+            told = f"{strange:,} of them are stranger to it than 95% of the images it was validated on"
+            console.print(told, markup=False, highlight=False, soft_wrap=True)
         return
     lists, sets = _differential_lists(bundle, predictions), _conformal_sets(bundle, predictions)
     console.print(_table(bundle, predictions, lists, sets))
@@ -126,9 +135,30 @@ def _print(bundle: "Bundle | OnnxBundle", predictions: "Predictions", *, listed_
         if seen not in (None, "no"):
             warning = f"{image_id}: the model was trained on this {seen}; its answer proves nothing."
             console.print(warning, markup=False, highlight=False, soft_wrap=True)
+    for warning in _strange_images(bundle, predictions):
+        console.print(warning, markup=False, highlight=False, soft_wrap=True)
     console.print(
         "Research software, not a medical device: see a doctor about any skin change.", highlight=False, soft_wrap=True
     )
+
+
+def _strange_images(bundle: "Bundle | OnnxBundle", predictions: "Predictions") -> list[str]:
+    """A warning for each photograph unlike those the model was validated on."""
+    if predictions.unfamiliarity is None:
+        return []
+    warnings = []
+    for image_id, score in zip(predictions.image_ids, predictions.unfamiliarity, strict=True):
+        percent = _stranger_than(bundle, score)
+        if percent is None:
+            continue
+        told = f"{image_id}: stranger to the model than {percent}% of the images it was validated on"
+        so = "unlike what it was trained on: do not rely on its answer" if percent == 99 else "be wary of its answer"
+        warnings.append(f"{told}; {so}.")
+    return warnings
+
+
+def _stranger_than(bundle: "Bundle | OnnxBundle", score: float) -> int | None:
+    return None if bundle.familiarity is None else bundle.familiarity.stranger_than(score)
 
 
 def _differential_lists(bundle: "Bundle | OnnxBundle", predictions: "Predictions") -> "list[Differential] | None":

@@ -1,5 +1,7 @@
 """Progress bars for long verbs, on standard error and only on a terminal: what is done, how fast, how long it takes."""
 
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -38,3 +40,13 @@ def progress_bar(unit: str = "images") -> Progress:
         # A log file wants lines, not a redrawn bar.
         disable=not Console(stderr=True).is_terminal,
     )
+
+
+def stages(bar: Progress) -> Callable[[str, int], Callable[[int], None]]:
+    """A bar a stage: called with its name and number of steps, gives what is called with the steps just done."""
+
+    def begin(name: str, total: int) -> Callable[[int], None]:
+        task = bar.add_task(name, total=total)
+        return lambda steps: bar.advance(task, steps)
+
+    return begin

@@ -37,6 +37,10 @@ def split_verb(
         bool,
         typer.Option("--strict", help="Exclude what shares a group with the fixed test set, instead of refusing."),
     ] = False,
+    audit: Annotated[
+        Path | None,
+        typer.Option("--audit", metavar="DIR", help="A `cutis data audit`: near-copies it found stay together."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Decides among equally good splits.")] = 0,
     stratify: Annotated[
         str, typer.Option("--stratify", metavar="COLUMN", help="Its values keep their proportions.")
@@ -48,15 +52,23 @@ def split_verb(
 
     Example: cutis split ham.parquet --by lesion_id --subsets train=.7,val=.1,test=.2 -o split.parquet
 
+    Example: cutis split ham.parquet --by lesion_id --audit audit --subsets train=.8,val=.2 -o split.parquet
+
     Example: cutis split ham.parquet --by lesion_id --test-ids test.csv --strict --folds 5 -o folds.parquet
     """
     from rich.console import Console
 
+    from cutis.audit import read_audit, with_audit_groups
     from cutis.data import absent_classes, describe, read_ids, read_manifest, split, write_manifest
 
+    frame = read_manifest(*manifests)
+    columns = [each.strip() for each in by.split(",") if each.strip()]
+    if audit is not None:
+        frame = with_audit_groups(frame, read_audit(audit))
+        columns.append("audit_group")
     frame = split(
-        read_manifest(*manifests),
-        by=[each.strip() for each in by.split(",") if each.strip()],
+        frame,
+        by=columns,
         folds=folds,
         subsets=_fractions(subsets),
         by_time=by_time,
@@ -67,6 +79,8 @@ def split_verb(
     )
     write_manifest(frame, output)
     notes = absent_classes(frame, stratify)
+    if audit is None and frame["image_path"].is_not_null().any():
+        notes.append("near-copies were not looked for: `cutis data audit` finds them, --audit keeps them together")
     rule = frame["split_rule"][0]
     if json:
         counts = describe(frame)

@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cutis.cli.study_compare import compare_readers_verb
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from cutis.study import Analysis, StandaloneAnalysis
 
-study_app = typer.Typer(name="study", help="Reader studies: analyse readings.", no_args_is_help=True)
-
-
-@study_app.callback()
-def _group() -> None:
-    """Keeps `study` a group of verbs while it has one only."""
+study_app = typer.Typer(name="study", help="Reader studies: analyse readings, compare readers.", no_args_is_help=True)
+study_app.command("compare")(compare_readers_verb)
 
 
 @study_app.command("analyze")

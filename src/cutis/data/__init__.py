@@ -1,5 +1,6 @@
 """Images and what is known of them: manifests, importers, splits, decoding, synthetic phantoms."""
 
+from cutis.data.corruptions import CORRUPTIONS, STRENGTHS, Corruption, corrupt
 from cutis.data.decoded import DecodedImages, cache_folder, content_key, decode_images
 from cutis.data.describe import describe
 from cutis.data.images import (
@@ -41,15 +42,18 @@ from cutis.data.sources.words import isic_anatom_site
 from cutis.data.splits import absent_classes, check_split, read_ids, split
 
 __all__ = [
+    "CORRUPTIONS",
     "FITZPATRICK_SKIN_TYPES",
     "IMAGE_SUFFIXES",
     "PHANTOM_SOURCE",
     "SCHEMA",
     "SOURCES",
+    "STRENGTHS",
     "SUBSETS",
     "Aspect",
     "BadImage",
     "BadRow",
+    "Corruption",
     "DecodedImages",
     "Imported",
     "PhantomImage",
@@ -63,6 +67,7 @@ __all__ = [
     "check_manifest",
     "check_split",
     "content_key",
+    "corrupt",
     "decode_images",
     "describe",
     "draw_phantom",

@@ -46,6 +46,7 @@ from cutis.evaluation.conformal import (
     fit_conformal_sets,
     read_conformal_sets,
 )
+from cutis.evaluation.corruption_error import BaselineErrors, corruption_errors, relative_corruption_errors
 from cutis.evaluation.curves import (
     PrecisionRecallCurve,
     RocBand,
@@ -63,9 +64,18 @@ from cutis.evaluation.delong import (
     delong_paired_test,
     delong_unpaired_test,
 )
-from cutis.evaluation.estimate import Estimate, Intervals
+from cutis.evaluation.estimate import Estimate, Intervals, Part, Resampled, estimated, resampled
 from cutis.evaluation.evaluate import evaluate
+from cutis.evaluation.group_thresholds import (
+    ClassGain,
+    GroupGain,
+    GroupThresholdResults,
+    GroupThresholds,
+    choose_group_thresholds,
+    group_names,
+)
 from cutis.evaluation.intervals import bootstrap_weights, clustered_bootstrap, percentile_interval
+from cutis.evaluation.leakage import AuditFindings, Leak, Leakage, leaks_in_words
 from cutis.evaluation.malignancy import AtPrevalence, ClassSpecificity, DecisionCurvePoints, Malignancy
 from cutis.evaluation.metrics import (
     accuracy,
@@ -98,7 +108,7 @@ from cutis.evaluation.paired_tests import (
     paired_bootstrap,
     paired_permutation,
 )
-from cutis.evaluation.points import PrecisionRecallPoints, RocBandPoints, RocPoints
+from cutis.evaluation.points import PrecisionRecallPoints, RocBandPoints, RocPoints, roc_points
 from cutis.evaluation.predictions import SEEN_IN_TRAINING, Predictions, read_predictions, write_predictions
 from cutis.evaluation.proportions import (
     ClusteredShare,
@@ -106,6 +116,7 @@ from cutis.evaluation.proportions import (
     clustered_wilson_interval,
     wilson_interval,
 )
+from cutis.evaluation.refusal import Refusal, RefusalCurve, Unfamiliarity, UnseenDiagnoses
 from cutis.evaluation.reliability import Calibration, ClassCalibration
 from cutis.evaluation.result import (
     CategoryFigures,
@@ -113,6 +124,15 @@ from cutis.evaluation.result import (
     Evaluation,
     OutsideClasses,
     write_evaluation,
+)
+from cutis.evaluation.robustness import draw_cases, evaluate_robustness
+from cutis.evaluation.robustness_result import (
+    AtStrength,
+    CorruptionResult,
+    RobustnessFigures,
+    RobustnessResult,
+    read_robustness,
+    write_robustness,
 )
 from cutis.evaluation.scaling import (
     IsotonicScaling,
@@ -183,7 +203,10 @@ __all__ = [
     "NOT_RECORDED",
     "SEEN_IN_TRAINING",
     "AtPrevalence",
+    "AtStrength",
     "AucTest",
+    "AuditFindings",
+    "BaselineErrors",
     "BrierParts",
     "Calibration",
     "CategoryFigures",
@@ -191,6 +214,7 @@ __all__ = [
     "ChallengeFigures",
     "ClassCalibration",
     "ClassDifference",
+    "ClassGain",
     "ClassResult",
     "ClassSpecificity",
     "ClassThreshold",
@@ -200,6 +224,7 @@ __all__ = [
     "ConformalResult",
     "ConformalSets",
     "ConfusionMatrix",
+    "CorruptionResult",
     "DecisionCurve",
     "DecisionCurvePoints",
     "Difference",
@@ -209,12 +234,17 @@ __all__ = [
     "Evaluation",
     "Gap",
     "GroupCoverage",
+    "GroupGain",
     "GroupResult",
     "GroupTest",
     "GroupThreshold",
+    "GroupThresholdResults",
+    "GroupThresholds",
     "Intervals",
     "Isic2018Scores",
     "IsotonicScaling",
+    "Leak",
+    "Leakage",
     "MahalanobisDistance",
     "Malignancy",
     "MalignantSpecificity",
@@ -228,11 +258,17 @@ __all__ = [
     "OutsideClasses",
     "Overall",
     "PairedDifference",
+    "Part",
     "PrecisionRecallCurve",
     "PrecisionRecallPoints",
     "Predictions",
+    "Refusal",
+    "RefusalCurve",
     "ReliabilityCurve",
+    "Resampled",
     "RightAnswers",
+    "RobustnessFigures",
+    "RobustnessResult",
     "RocBand",
     "RocBandPoints",
     "RocPoints",
@@ -244,7 +280,9 @@ __all__ = [
     "ThresholdRule",
     "Thresholds",
     "Transfer",
+    "Unfamiliarity",
     "UnfamiliarityResult",
+    "UnseenDiagnoses",
     "VectorScaling",
     "accuracy",
     "auc_non_inferiority",
@@ -258,6 +296,7 @@ __all__ = [
     "brier_parts",
     "brier_score",
     "called_classes",
+    "choose_group_thresholds",
     "choose_threshold",
     "choose_thresholds",
     "choose_thresholds_by_group",
@@ -273,6 +312,7 @@ __all__ = [
     "conformal_result",
     "conformity_scores",
     "confusion_matrix",
+    "corruption_errors",
     "counted",
     "decimal",
     "decimal_interval",
@@ -283,8 +323,11 @@ __all__ = [
     "delong_paired_test",
     "delong_unpaired_test",
     "differential_lists",
+    "draw_cases",
     "energy",
+    "estimated",
     "evaluate",
+    "evaluate_robustness",
     "expected_calibration_error",
     "expected_cost",
     "f1_score",
@@ -296,6 +339,7 @@ __all__ = [
     "fit_temperature_scaling",
     "fit_vector_scaling",
     "geometric_mean",
+    "group_names",
     "group_threshold_gain",
     "holm",
     "inference_class_accuracy",
@@ -303,6 +347,7 @@ __all__ = [
     "isic2018_scores_of_files",
     "joined",
     "kolmogorov_smirnov_band",
+    "leaks_in_words",
     "least_cost_class",
     "log_loss",
     "logits_of",
@@ -334,9 +379,13 @@ __all__ = [
     "rates_at",
     "read_conformal_sets",
     "read_predictions",
+    "read_robustness",
     "read_thresholds",
+    "relative_corruption_errors",
     "reliability_curve",
+    "resampled",
     "roc_curve",
+    "roc_points",
     "scored_images",
     "sensitivity",
     "specificity",
@@ -350,4 +399,5 @@ __all__ = [
     "wilson_interval",
     "write_evaluation",
     "write_predictions",
+    "write_robustness",
 ]

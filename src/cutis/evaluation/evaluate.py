@@ -13,10 +13,13 @@ from cutis.evaluation.by_class import Answers, ClassResult
 from cutis.evaluation.challenge import isic2018_scores
 from cutis.evaluation.conformal import ConformalResult, ConformalSets, conformal_result
 from cutis.evaluation.estimate import Intervals, resampled
+from cutis.evaluation.group_thresholds import AtGroupThresholds, GroupThresholds
+from cutis.evaluation.leakage import AuditFindings, leakage
 from cutis.evaluation.malignancy import MalignancyScores
 from cutis.evaluation.operating_points import AtThresholds
 from cutis.evaluation.other_diseases import RestClass
 from cutis.evaluation.predictions import Predictions
+from cutis.evaluation.refusal import Refusals
 from cutis.evaluation.reliability import Reliability
 from cutis.evaluation.result import ChallengeFigures, Evaluation, OutsideClasses
 from cutis.evaluation.scored import (
@@ -46,6 +49,9 @@ def evaluate(
     resamples: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,
+    audit: AuditFindings | None = None,
+    allow_leak: str | None = None,
+    group_thresholds: GroupThresholds | None = None,
 ) -> Evaluation:
     """Measure predictions against a manifest.
 
@@ -64,13 +70,20 @@ def evaluate(
         resamples: of the bootstrap, 100 or more.
         seed: of the bootstrap; the same seed gives the same intervals.
         confidence: what the intervals should cover, between 0 and 1.
+        audit: what an audit of the images found (:func:`cutis.audit.audit_findings`).
+        allow_leak: why to measure although the model has seen what it is measured on; the report prints it.
+        group_thresholds: thresholds of groups' own (:func:`cutis.evaluation.choose_group_thresholds`), chosen on other
+            images, of the classes measured at.
 
     Raises:
         PredictionsError: predictions and manifest do not match, no evaluated image belongs to any class, or
             thresholds or prediction sets are of other classes.
         TaxonomyError: the predictions cannot be rolled up to ``at``.
-        LeakError: the model was trained on an evaluated image, its lesion, patient or group.
+        LeakError: the model was trained on an evaluated image, its lesion, patient or group, or by the audit a group
+            of images stands on both sides; not where ``allow_leak`` says why.
     """
+    if allow_leak is not None and not allow_leak.strip():
+        raise PredictionsError("no reason is given for allowing a leak", fix="Say why in a few words.")
     if resamples < 100:
         raise PredictionsError(
             f"{resamples} resamples are too few for an interval", fix="Take 100 or more, best 2,000."
@@ -80,14 +93,18 @@ def evaluate(
     if at is not None:
         predictions = predictions.rolled_up(at)
     classes = predictions.classes
-    scored = scored_images(predictions, manifest, subset=subset)
+    scored = scored_images(predictions, manifest, subset=subset, allow_leaks=allow_leak is not None)
+    leaks = leakage(scored.frame, scored.leaks, audit, subset=scored.subset, allowed=allow_leak)
     clusters = clusters_of(scored.frame)
     answers = Answers(scored, classes, independent=clusters.cases == len(scored.truth))
     reliability = Reliability(scored, classes)
     malignancy = MalignancyScores(scored, classes) if MalignancyScores.known(scored, classes) else None
     points = AtThresholds(scored, classes, thresholds) if thresholds is not None else None
     rest = RestClass(scored, classes) if classes.rest is not None else None
-    sections = [each for each in (answers, reliability, malignancy, points, rest) if each is not None]
+    refusals = Refusals(scored) if scored.unfamiliarity is not None else None
+    grouped = AtGroupThresholds(scored, classes, group_thresholds) if group_thresholds is not None else None
+    every = (answers, reliability, malignancy, points, rest, refusals, grouped)
+    sections = [each for each in every if each is not None]
 
     def statistics(weights: Floats) -> dict[str, Floats]:
         return {name: values for section in sections for name, values in section.statistics(weights).items()}
@@ -115,6 +132,7 @@ def evaluate(
         lesions=distinct(scored.frame, "lesion_id"),
         patients=distinct(scored.frame, "patient_id"),
         training_data_known=bool(scored.seen_known.all()),
+        leakage=leaks,
         decision=DECISION,
         tied_images=tied,
         overall=answers.overall(told),
@@ -137,6 +155,8 @@ def evaluate(
             confidence=confidence,
         ),
         warnings=_warnings(scored, by_class, clusters.cases, tied),
+        group_thresholds=None if grouped is None else grouped.result(told),
+        unfamiliarity=None if refusals is None else refusals.result(told, resamples=resamples, seed=seed),
     )
 
 

@@ -1,8 +1,9 @@
 """The predictions artefact: one row an image, one probability column a class.
 
 A Parquet or CSV file with ``image_id`` (or ``image``, as the ISIC challenges write it), one column a class,
-named by the class's id, and the optional ``seen_in_training``: what of this row the model that made the
-prediction was trained on. Any other system may write such a file.
+named by the class's id, and two optional ones. ``seen_in_training``: what of this row the model that made the
+prediction was trained on. ``unfamiliarity``: how little the image resembles those the model knows. Any other system
+may write such a file.
 """
 
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ SEEN_IN_TRAINING = ("no", "image", "lesion", "patient", "group")
 """What of a row its model was trained on: nothing, its image, or another of its lesion, patient or group."""
 
 SUM_TOLERANCE = 1e-3
+_NOT_CLASSES = ("seen_in_training", "unfamiliarity")
 _ID_COLUMNS = ("image_id", "image")
 _CLASSES_KEY = "cutis.classes"
 
@@ -39,6 +41,9 @@ class Predictions:
         seen: for each row one of :data:`SEEN_IN_TRAINING`, or None where it is not known; None for the whole
             when no row's is known.
         rolled_up_from: the finer classes that were summed to these; None where the predictions are as they came.
+        unfamiliarity: N, float64, how little each image resembles those the model knows: larger is stranger, 1 is the
+            limit beyond which the model warns (which 95 % of its validation images keep). NaN where it is not known;
+            None for the whole when no row's is known.
 
     Raises:
         PredictionsError: any of the above does not hold.
@@ -49,6 +54,7 @@ class Predictions:
     classes: ClassSet
     seen: list[str | None] | None = None
     rolled_up_from: ClassSet | None = None
+    unfamiliarity: Floats | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.image_ids), len(self.classes.ids))
@@ -63,6 +69,12 @@ class Predictions:
             if len(self.seen) != len(self.image_ids):
                 raise PredictionsError(f"seen has {len(self.seen):,} rows for {len(self.image_ids):,} images")
             _check_seen(self.seen, "predictions")
+        if self.unfamiliarity is not None:
+            if self.unfamiliarity.shape != (len(self.image_ids),):
+                raise PredictionsError(
+                    f"unfamiliarity has the shape {self.unfamiliarity.shape} for {len(self.image_ids):,} images"
+                )
+            _check_unfamiliarity(self.unfamiliarity, "predictions")
 
     def rolled_up(self, to: ClassSet) -> "Predictions":
         """The same predictions in coarser classes: each as probable as the finer ones within it together.
@@ -75,7 +87,9 @@ class Predictions:
         classes, matrix = rollup_classes(self.classes, to)
         # Rows may sum to a little more than 1, a class may not.
         summed = np.minimum(self.probabilities @ matrix, 1.0)
-        return Predictions(self.image_ids, summed, classes, self.seen, self.rolled_up_from or self.classes)
+        return Predictions(
+            self.image_ids, summed, classes, self.seen, self.rolled_up_from or self.classes, self.unfamiliarity
+        )
 
 
 def read_predictions(
@@ -110,8 +124,15 @@ def read_predictions(
     image_ids = [image_id for part in parts for image_id in part.image_ids]
     _check_ids(image_ids, ", ".join(str(path) for path in paths))
     seen = [each for part in parts for each in (part.seen or [None] * len(part.image_ids))]
+    strange = [
+        np.full(len(part.image_ids), np.nan) if part.unfamiliarity is None else part.unfamiliarity for part in parts
+    ]
     return Predictions(
-        image_ids, np.concatenate([part.probabilities for part in parts]), first, seen if any(seen) else None
+        image_ids,
+        np.concatenate([part.probabilities for part in parts]),
+        first,
+        seen if any(seen) else None,
+        unfamiliarity=_known(np.concatenate(strange)),
     )
 
 
@@ -125,6 +146,8 @@ def write_predictions(path: str | Path, predictions: Predictions) -> None:
         columns[class_id] = pl.Series(predictions.probabilities[:, index], dtype=pl.Float64)
     if predictions.seen is not None:
         columns["seen_in_training"] = pl.Series(predictions.seen, dtype=pl.String)
+    if predictions.unfamiliarity is not None:
+        columns["unfamiliarity"] = pl.Series(predictions.unfamiliarity, dtype=pl.Float64).fill_nan(None)
     table = pl.DataFrame(columns)
     if Path(path).suffix.lower() != ".parquet":
         write_table(table, path)
@@ -159,7 +182,10 @@ def _read_one(path: Path, classes: ClassSet | Literal["source"] | None, normalis
     if "seen_in_training" in table.columns:
         seen = table["seen_in_training"].cast(pl.String).to_list()
         _check_seen(seen, where)
-    return Predictions(image_ids, values, class_set, seen)
+    strange = None
+    if "unfamiliarity" in table.columns:
+        strange = _unfamiliarity(table["unfamiliarity"], where)
+    return Predictions(image_ids, values, class_set, seen, unfamiliarity=strange)
 
 
 def _carried_classes(path: Path) -> ClassSet | None:
@@ -181,7 +207,7 @@ def _class_columns(
     table: pl.DataFrame, id_column: str, classes: ClassSet | Literal["source"] | None, where: str
 ) -> tuple[ClassSet, list[str]]:
     """The class set of a table, and its columns in that set's order."""
-    names = [each for each in table.columns if each not in (id_column, "seen_in_training")]
+    names = [each for each in table.columns if each not in (id_column, *_NOT_CLASSES)]
     if isinstance(classes, ClassSet):
         chosen = classes
     else:
@@ -246,6 +272,26 @@ def _numbers(table: pl.DataFrame, columns: list[str], where: str) -> Floats:
     return np.ascontiguousarray(np.stack(values, axis=1), dtype=np.float64)
 
 
+def _unfamiliarity(column: pl.Series, where: str) -> Floats | None:
+    """The column as numbers, NaN where it is empty; None where it is so throughout."""
+    number = column.cast(pl.Float64, strict=False)
+    wrong = (number.is_null() & column.is_not_null()).arg_true().to_list()
+    if wrong:
+        told = [f"row {row + 1}: '{column[row]}'" for row in wrong]
+        raise PredictionsError(
+            f"{len(wrong):,} values of unfamiliarity are not numbers: {listed(told)}",
+            where=where,
+            fix="Correct them, or leave them empty.",
+        )
+    values = number.fill_null(float("nan")).to_numpy().astype(np.float64)
+    _check_unfamiliarity(values, where)
+    return _known(values)
+
+
+def _known(values: Floats) -> Floats | None:
+    return None if np.isnan(values).all() else values
+
+
 def _normalised(values: Floats, columns: list[str], where: str) -> Floats:
     _check_range(values, columns, where)
     sums = values.sum(axis=1, keepdims=True)
@@ -301,6 +347,16 @@ def _check_probabilities(values: Floats, columns: tuple[str, ...], where: str) -
             f"{len(wrong):,} rows do not sum to 1: {listed(told)}{more}",
             where=where,
             fix="If these are independent scores, one a class, say --normalise.",
+        )
+
+
+def _check_unfamiliarity(values: Floats, where: str) -> None:
+    wrong = [f"row {row + 1}" for row in np.flatnonzero(np.isinf(values))]
+    if wrong:
+        raise PredictionsError(
+            f"{len(wrong):,} values of unfamiliarity are infinite: {listed(wrong)}",
+            where=where,
+            fix="Correct them, or leave them empty.",
         )
 
 

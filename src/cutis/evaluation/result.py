@@ -7,9 +7,12 @@ from cutis.evaluation.by_class import ClassResult, ConfusionMatrix, Overall
 from cutis.evaluation.challenge import Isic2018Scores
 from cutis.evaluation.conformal import ConformalResult
 from cutis.evaluation.estimate import Intervals, Part
+from cutis.evaluation.group_thresholds import GroupThresholdResults
+from cutis.evaluation.leakage import Leakage
 from cutis.evaluation.malignancy import Malignancy
 from cutis.evaluation.operating_points import OperatingPoints
 from cutis.evaluation.other_diseases import OtherDiseases
+from cutis.evaluation.refusal import Unfamiliarity
 from cutis.evaluation.reliability import Calibration
 from cutis.evaluation.subgroups import SubgroupResults
 from cutis.files import write_json
@@ -86,6 +89,7 @@ class Evaluation(Part):
         patients: whose they are; None where the manifest names none.
         training_data_known: whether it is known for every scored image that the model was not trained on it,
             its lesion, its patient or its group. (What it is known to have been trained on is refused.)
+        leakage: what is known of images on both sides.
         decision: how probabilities became an answer.
         tied_images: images whose largest probability is shared by two classes or more.
         overall: figures over all classes.
@@ -102,6 +106,8 @@ class Evaluation(Part):
         predictions_not_evaluated: predictions for manifest rows outside the evaluated subset.
         intervals: how the intervals were made.
         warnings: what a reader must know, in words.
+        group_thresholds: what thresholds of a group's own gain and cost; None where none were given.
+        unfamiliarity: what a score of unfamiliarity is worth; None where the predictions have none.
     """
 
     cutis_version: str
@@ -115,6 +121,7 @@ class Evaluation(Part):
     lesions: int | None
     patients: int | None
     training_data_known: bool
+    leakage: Leakage
     decision: str
     tied_images: int
     overall: Overall
@@ -131,6 +138,8 @@ class Evaluation(Part):
     predictions_not_evaluated: int
     intervals: Intervals
     warnings: list[str]
+    group_thresholds: GroupThresholdResults | None = None
+    unfamiliarity: Unfamiliarity | None = None
 
 
 def write_evaluation(evaluation: Evaluation, path: str | Path) -> None:

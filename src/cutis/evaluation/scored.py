@@ -10,6 +10,7 @@ import polars as pl
 from cutis.data import SUBSETS, check_split
 from cutis.errors import LeakError, PredictionsError, SplitError, listed
 from cutis.evaluation.arrays import Bools, Floats, Ints
+from cutis.evaluation.leakage import Leak
 from cutis.evaluation.predictions import SEEN_IN_TRAINING, Predictions
 from cutis.taxonomy import class_labels
 
@@ -20,6 +21,17 @@ FEW_CLUSTERS = 30
 _NO_DIAGNOSIS = "(no diagnosis)"
 
 
+class UnseenImages(NamedTuple):
+    """Evaluated images of a diagnosis that no class holds: what their model could not have learnt.
+
+    ``frame`` is M manifest rows, ``probabilities`` M×K, ``unfamiliarity`` M, all known.
+    """
+
+    frame: pl.DataFrame
+    probabilities: Floats
+    unfamiliarity: Floats
+
+
 @dataclass(frozen=True)
 class ScoredImages:
     """The images of an evaluation.
@@ -28,11 +40,15 @@ class ScoredImages:
         frame: N manifest rows, in the manifest's order.
         truth: N class numbers.
         probabilities: N×K.
-        seen_known: N, whether what the model saw of the row in training is known (it then saw nothing of it).
+        seen_known: N, whether what the model saw of the row in training is known (nothing of it, or ``leaks`` says).
         subset: the subset they are, None for all rows.
         outside: evaluated images without a class, by word.
         not_evaluated: predictions for other rows of the manifest.
         without_subset: manifest rows that were left out because they belong to no subset.
+        leaks: what the model has seen, or the manifest has on both sides; there are some only where they are allowed.
+        unfamiliarity: N, NaN where not known; None where no image's is.
+        unseen: evaluated images of a diagnosis that is no class, those of them that have an unfamiliarity; None where
+            there is none.
     """
 
     frame: pl.DataFrame
@@ -43,6 +59,9 @@ class ScoredImages:
     outside: dict[str, int]
     not_evaluated: int
     without_subset: int
+    leaks: list[Leak]
+    unfamiliarity: Floats | None = None
+    unseen: UnseenImages | None = None
 
 
 class Clusters(NamedTuple):
@@ -85,7 +104,9 @@ def distinct(frame: pl.DataFrame, column: str) -> int | None:
     return frame.select("source", column).drop_nulls(column).n_unique() or None
 
 
-def scored_images(predictions: Predictions, manifest: pl.DataFrame, *, subset: str | None = None) -> ScoredImages:
+def scored_images(
+    predictions: Predictions, manifest: pl.DataFrame, *, subset: str | None = None, allow_leaks: bool = False
+) -> ScoredImages:
     """Bring predictions and manifest together.
 
     Args:
@@ -93,6 +114,7 @@ def scored_images(predictions: Predictions, manifest: pl.DataFrame, *, subset: s
         manifest: as :func:`cutis.data.read_manifest` gives it.
         subset: ``"train"``, ``"val"`` or ``"test"``; None takes ``"test"`` if the manifest has it, else
             every row that is not ``"excluded"``.
+        allow_leaks: list leaks in the result instead of refusing them.
 
     Raises:
         PredictionsError: a predicted image is not in the manifest, an evaluated one has no prediction, the
@@ -100,7 +122,7 @@ def scored_images(predictions: Predictions, manifest: pl.DataFrame, *, subset: s
         LeakError: the model was trained on an evaluated image, its lesion, patient or group, or the manifest
             has a group on both sides of its split.
     """
-    subset, rows = _evaluated_rows(manifest, subset)
+    subset, rows = evaluated_rows(manifest, subset)
     prediction_of = {image_id: row for row, image_id in enumerate(predictions.image_ids)}
     _all_in_manifest(predictions, manifest)
     classes = predictions.classes
@@ -119,23 +141,42 @@ def scored_images(predictions: Predictions, manifest: pl.DataFrame, *, subset: s
         )
     scored = rows.filter(inside)
     _all_predicted(scored, prediction_of)
-    _nothing_seen(rows, predictions, prediction_of)
-    _no_group_on_both_sides(manifest)
+    leaks = _seen_in_training(rows, predictions, prediction_of, allowed=allow_leaks)
+    leaks += _group_on_both_sides(manifest, allowed=allow_leaks)
     order = np.array([prediction_of[image_id] for image_id in scored["image_id"]], dtype=np.int64)
     seen = predictions.seen or [None] * len(predictions.image_ids)
+    strange = None if predictions.unfamiliarity is None else predictions.unfamiliarity[order]
     return ScoredImages(
         frame=scored,
         truth=label[inside],
         probabilities=predictions.probabilities[order],
+        unfamiliarity=None if strange is None or np.isnan(strange).all() else strange,
+        unseen=_unseen(rows.filter(label < 0), predictions, prediction_of),
         seen_known=np.array([seen[row] is not None for row in order], dtype=bool),
         subset=subset,
         outside=dict(outside.most_common()),
         not_evaluated=len(predictions.image_ids) - sum(each in prediction_of for each in rows["image_id"]),
         without_subset=0 if subset is None else manifest["subset"].null_count(),
+        leaks=leaks,
     )
 
 
-def _evaluated_rows(manifest: pl.DataFrame, subset: str | None) -> tuple[str | None, pl.DataFrame]:
+def _unseen(outside: pl.DataFrame, predictions: Predictions, prediction_of: dict[str, int]) -> UnseenImages | None:
+    """Those of no class whose diagnosis is known: a node of the tree, or a word where classes are words."""
+    if predictions.unfamiliarity is None:
+        return None
+    by_words = all(not each.nodes for each in predictions.classes.classes)
+    named = outside.filter(pl.col("source_diagnosis" if by_words else "diagnosis_node").is_not_null())
+    place = np.array([prediction_of.get(image_id, -1) for image_id in named["image_id"]], dtype=np.int64)
+    known = (place >= 0) & ~np.isnan(predictions.unfamiliarity[place])
+    if not known.any():
+        return None
+    place = place[known]
+    return UnseenImages(named.filter(known), predictions.probabilities[place], predictions.unfamiliarity[place])
+
+
+def evaluated_rows(manifest: pl.DataFrame, subset: str | None) -> tuple[str | None, pl.DataFrame]:
+    """Which subset is evaluated, and its rows; see :func:`scored_images`."""
     subsets = manifest["subset"]
     if subset is None and (subsets == "test").any():
         subset = "test"
@@ -177,30 +218,44 @@ def _all_predicted(scored: pl.DataFrame, prediction_of: dict[str, int]) -> None:
         )
 
 
-def _nothing_seen(rows: pl.DataFrame, predictions: Predictions, prediction_of: dict[str, int]) -> None:
+def _seen_in_training(
+    rows: pl.DataFrame, predictions: Predictions, prediction_of: dict[str, int], *, allowed: bool
+) -> list[Leak]:
     if predictions.seen is None:
-        return
-    leaks: list[tuple[str, str]] = []
+        return []
+    leaks: list[tuple[str, str, str]] = []
     for image_id, lesion, patient in rows.select("image_id", "lesion_id", "patient_id").iter_rows():
         seen = predictions.seen[prediction_of[image_id]] if image_id in prediction_of else None
         if seen not in (None, "no"):
             owner = {"lesion": f" (lesion {lesion})", "patient": f" (patient {patient})"}.get(seen, "")
-            leaks.append((seen, f"{image_id}{owner}"))
-    if leaks:
-        counts = Counter(seen for seen, _ in leaks)
+            leaks.append((seen, image_id, f"{image_id}{owner}"))
+    if leaks and not allowed:
+        counts = Counter(seen for seen, _, _ in leaks)
         kinds = [f"{counts[each]:,} by {each}" for each in SEEN_IN_TRAINING if each in counts]
         raise LeakError(
             f"the model was trained on what {len(leaks):,} of {len(rows):,} evaluated images show "
-            f"({', '.join(kinds)}): {listed([image for _, image in leaks])}",
+            f"({', '.join(kinds)}): {listed([named for _, _, named in leaks])}",
             fix="Train on a split that keeps them apart (`cutis split --strict`), or evaluate other images.",
         )
+    return [
+        Leak(
+            kind="seen in training",
+            images=[image_id],
+            sides=["train", "test"],
+            told=f"{named}: the model was trained on its {seen}",
+        )
+        for seen, image_id, named in leaks
+    ]
 
 
-def _no_group_on_both_sides(manifest: pl.DataFrame) -> None:
+def _group_on_both_sides(manifest: pl.DataFrame, *, allowed: bool) -> list[Leak]:
     """Refuse a manifest whose own split leaks: figures on it are too good, whoever made the predictions."""
     if not (manifest["subset"] == "train").any():
-        return
+        return []
     try:
         check_split(manifest)
     except SplitError as error:
-        raise LeakError(error.problem, where=error.where, fix=error.fix) from error
+        if not allowed:
+            raise LeakError(error.problem, where=error.where, fix=error.fix) from error
+        return [Leak(kind="split", images=[], sides=[], told=error.problem)]
+    return []

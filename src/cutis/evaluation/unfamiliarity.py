@@ -15,6 +15,8 @@ from cutis.evaluation.arrays import Bools, Floats, Ints, checked_outputs, checke
 from cutis.evaluation.estimate import Estimate, Part, resampled
 from cutis.evaluation.metrics import binary_auc
 
+_CELLS_AT_ONCE = 4_000_000  # 32 MB
+
 
 class UnfamiliarityResult(Part):
     """How well a score tells unseen diagnoses from known ones.
@@ -72,11 +74,14 @@ class NeighbourDistance:
 
     def scores(self, features: ArrayLike) -> Floats:
         """M×D features to M scores, 0 to 2."""
-        from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415 - seconds to import, and seldom needed
-
         values = _unit(_checked_features(features, self.features.shape[1]))
-        search = NearestNeighbors(n_neighbors=self.neighbours, algorithm="brute").fit(self.features)
-        return np.asarray(search.kneighbors(values)[0][:, -1], dtype=np.float64)
+        found = np.empty(len(values))
+        at_once = max(1, _CELLS_AT_ONCE // len(self.features))
+        for start in range(0, len(values), at_once):
+            unlikeness = 1 - values[start : start + at_once] @ self.features.T
+            kth = np.partition(unlikeness, self.neighbours - 1, axis=1)[:, self.neighbours - 1]
+            found[start : start + at_once] = np.sqrt(np.maximum(2 * kth, 0.0))
+        return found
 
 
 def fit_mahalanobis(features: ArrayLike, labels: ArrayLike) -> MahalanobisDistance:

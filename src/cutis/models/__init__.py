@@ -29,6 +29,14 @@ if TYPE_CHECKING:
         training_in_words,
     )
     from cutis.models.classifier import LesionClassifier
+    from cutis.models.corrupted import CorruptedImages, predict_corrupted, predict_under_corruptions
+    from cutis.models.familiarity import (
+        NEIGHBOURS,
+        Familiarity,
+        FamiliarityFacts,
+        measured_familiarity,
+        read_familiarity,
+    )
     from cutis.models.inference import (
         autocast,
         best_device,
@@ -65,6 +73,14 @@ _HOMES = {
         "training_in_words",
     ),
     "classifier": ("LesionClassifier",),
+    "corrupted": ("CorruptedImages", "predict_corrupted", "predict_under_corruptions"),
+    "familiarity": (
+        "NEIGHBOURS",
+        "Familiarity",
+        "FamiliarityFacts",
+        "measured_familiarity",
+        "read_familiarity",
+    ),
     "inference": ("autocast", "best_device", "keep_depthwise_in_float32", "keep_memory", "predict_logits", "to_input"),
     "onnx_network": ("OnnxBundle", "add_onnx", "load_onnx_bundle"),
     "patient": ("FIELD_SIZES", "PatientField", "patient_codes"),
@@ -75,11 +91,15 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "FIELD_SIZES",
+    "NEIGHBOURS",
     "TRAINING_RECORD_COLUMNS",
     "Architecture",
     "Bundle",
     "BundleFacts",
     "Calibration",
+    "CorruptedImages",
+    "Familiarity",
+    "FamiliarityFacts",
     "ImageSize",
     "LesionClassifier",
     "ModelFacts",
@@ -101,13 +121,17 @@ __all__ = [
     "load_bundle",
     "load_onnx_bundle",
     "manifest_outputs",
+    "measured_familiarity",
     "model_card",
     "model_facts",
     "network_in_words",
     "patient_codes",
+    "predict_corrupted",
     "predict_files",
     "predict_logits",
     "predict_manifest",
+    "predict_under_corruptions",
+    "read_familiarity",
     "save_bundle",
     "to_input",
     "trained_on_in_words",

@@ -2,9 +2,10 @@
 
 ``model.safetensors`` (weights) · ``recipe.json`` (how it was trained, in full) · ``taxonomy.json`` (its classes) ·
 ``calibration.json`` (how logits become probabilities) · ``thresholds.json`` (where each class is called) and
-``conformal.json`` (which set of classes is given), both optional · ``evaluation.json`` (figures on its validation
-images) · ``training_record.parquet`` (every image it saw: id, lesion, patient, hash of the file's content) ·
-``MODEL_CARD.md`` · ``bundle.json`` (format, versions, hash of the weights).
+``conformal.json`` (which set of classes is given), both optional · ``familiarity.json`` with
+``familiarity.safetensors`` (how far from its training images an image may lie), optional · ``evaluation.json``
+(figures on its validation images) · ``training_record.parquet`` (every image it saw: id, lesion, patient, hash of the
+file's content) · ``MODEL_CARD.md`` · ``bundle.json`` (format, versions, hash of the weights).
 """
 
 import hashlib
@@ -28,6 +29,7 @@ from cutis.errors import BundleError, CutisError
 from cutis.evaluation import ConformalSets, Scaling, TemperatureScaling, Thresholds
 from cutis.files import replacing_folder, write_json, write_text
 from cutis.models.architecture import Architecture, ImageSize
+from cutis.models.familiarity import Familiarity, read_familiarity
 from cutis.taxonomy import ClassSet
 
 if TYPE_CHECKING:  # reading a bundle's facts takes no torch, whose import takes seconds
@@ -78,6 +80,7 @@ class BundleFacts:
         training_record: one row an image it saw; columns ``TRAINING_RECORD_COLUMNS``; ``role`` is ``train`` or ``val``.
         thresholds: where each class is called; None if none were chosen.
         conformal: which set of classes is given for an image; None if there were too few images to promise anything.
+        familiarity: how unfamiliar an image is; None if that was not fitted.
         evaluation: its figures (JSON), empty if there are none.
         about: facts in words: name, data, licence, when made.
         card: the model card, Markdown.
@@ -89,6 +92,7 @@ class BundleFacts:
     training_record: pl.DataFrame
     thresholds: Thresholds | None = None
     conformal: ConformalSets | None = None
+    familiarity: Familiarity | None = None
     evaluation: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
     card: str = ""
@@ -148,6 +152,8 @@ def save_bundle(
         for name, rule in (("thresholds.json", bundle.thresholds), ("conformal.json", bundle.conformal)):
             if rule is not None:
                 write_json(temporary / name, rule.model_dump(mode="json"))
+        if bundle.familiarity is not None:
+            bundle.familiarity.write(temporary)
         write_json(temporary / "evaluation.json", bundle.evaluation)
         bundle.training_record.select(TRAINING_RECORD_COLUMNS).write_parquet(
             temporary / "training_record.parquet", compression="zstd", compression_level=15
@@ -215,6 +221,7 @@ def read_facts(folder: Path) -> BundleFacts:
             training_record=pl.read_parquet(folder / "training_record.parquet").select(TRAINING_RECORD_COLUMNS),
             thresholds=_optional(folder / "thresholds.json", Thresholds),
             conformal=_optional(folder / "conformal.json", ConformalSets),
+            familiarity=read_familiarity(folder),
             evaluation=json.loads((folder / "evaluation.json").read_text(encoding="utf-8")),
             about=about,
             card=(folder / "MODEL_CARD.md").read_text(encoding="utf-8"),

@@ -17,6 +17,7 @@ from cutis.evaluation import (
     TemperatureScaling,
     ThresholdRule,
     Thresholds,
+    Unfamiliarity,
     counted,
     decimal,
     decimal_interval,
@@ -25,6 +26,7 @@ from cutis.evaluation import (
     percent_interval,
 )
 from cutis.models.bundle import Bundle
+from cutis.models.familiarity import FamiliarityFacts
 from cutis.taxonomy import ClassSet
 
 INTENDED_USE = (
@@ -77,6 +79,7 @@ class ModelFacts(BaseModel):
         probabilities: how they come about, in words.
         thresholds: where each diagnosis is called; None where none were chosen.
         conformal: which set of diagnoses is given; None where there is none.
+        familiarity: what its score of unfamiliarity rests on; None where it has none.
         license: of the weights.
         citation: how to cite it.
         intended_use: what it is for.
@@ -99,6 +102,7 @@ class ModelFacts(BaseModel):
     probabilities: str | None = None
     thresholds: Thresholds | None = None
     conformal: ConformalSets | None = None
+    familiarity: FamiliarityFacts | None = None
     license: str
     citation: str
     intended_use: tuple[str, ...] = INTENDED_USE
@@ -144,6 +148,7 @@ def model_facts(bundle: Bundle, **told: Any) -> ModelFacts:
         "probabilities": calibration_in_words(bundle),
         "thresholds": bundle.thresholds,
         "conformal": bundle.conformal,
+        "familiarity": None if bundle.familiarity is None else bundle.familiarity.facts,
         "license": f"that of the training images ({licenses})",
         "citation": "Cite cutis (CITATION.cff) and the data sets above.",
     }
@@ -294,6 +299,8 @@ def _answers(facts: ModelFacts) -> list[str]:
         parts += _thresholds(facts.thresholds, measured.operating_points if measured else None, names)
     if facts.conformal:
         parts += _sets(facts.conformal, measured.conformal if measured else None, names)
+    if facts.familiarity:
+        parts.append(_familiarity(facts.familiarity, measured.unfamiliarity if measured else None))
     return ["## How it answers", *parts] if parts else []
 
 
@@ -352,6 +359,22 @@ def _sets(conformal: ConformalSets, coverage: ConformalResult | None, names: dic
         "Measured on the images of the figures above; in brackets Wilson intervals:",
         _table(["diagnosis", "images", "set held it", "mean size of the set"], rows),
     ]
+
+
+def _familiarity(facts: FamiliarityFacts, measured: Unfamiliarity | None) -> str:
+    told = (
+        f"How unfamiliar an image is: how far its features lie from those of the {facts.neighbours}th nearest of the "
+        f"training images that were kept ({facts.fitted_on}), scaled so that 95% of the validation images "
+        f"({facts.measured_on}) stay below 1. Beyond it `cutis predict` warns. An image of an unknown disease may "
+        "still look familiar: no warning is no proof."
+    )
+    if measured is None:
+        return told
+    each = measured.overall
+    return (
+        f"{told} Of the images of the figures above {_percent(each.beyond)} are beyond it; accuracy of these "
+        f"{_percent(each.accuracy_beyond)}, of the others {_percent(each.accuracy_within)}."
+    )
 
 
 def _rule_in_words(rule: ThresholdRule) -> str:

@@ -53,7 +53,7 @@ class LesionClassifier(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         self.stage_widths = _stage_widths(self.backbone, architecture, image_size)
         self.stage_norms = nn.ModuleList(nn.LayerNorm(width) for width in self.stage_widths)
-        width = int(self.backbone.head_hidden_size) + sum(self.stage_widths)
+        self.image_width = width = int(self.backbone.head_hidden_size) + sum(self.stage_widths)
         self.patient = (
             PatientEncoder(architecture.patient, architecture.patient_width) if architecture.patient else None
         )
@@ -66,6 +66,8 @@ class LesionClassifier(nn.Module):
 
     def features(self, images: Tensor, patient: Tensor | None = None) -> Tensor:
         """The vector the head decides on, N × width: the last hidden layer, for t-SNE and retrieval.
+
+        Its first ``image_width`` entries are the image's, the rest the patient's.
 
         Args:
             images: float tensor N × 3 × height × width, RGB in [0, 1].

@@ -73,6 +73,7 @@ def predict_logits(
     batch_size: int = 32,
     device: torch.device | None = None,
     progress: Callable[[int], None] | None = None,
+    read_features: Callable[[npt.NDArray[np.float32]], None] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Logits of every image, averaged over its views.
 
@@ -86,6 +87,7 @@ def predict_logits(
         batch_size: images at a time.
         device: where to run; :func:`best_device` when None.
         progress: called with the number of images just finished.
+        read_features: called with each batch's image features (n × ``model.image_width``), averaged over the views.
 
     Returns:
         float64, N × K.
@@ -107,8 +109,11 @@ def predict_logits(
             if start + batch_size < len(images):
                 coming = pool.submit(read, start + batch_size)
             codes = None if patient is None else torch.from_numpy(patient[start : start + batch_size]).to(device)
-            total = sum(model(batch.flip(dims) if dims else batch, codes).float() for dims in flips)
+            features = [model.features(batch.flip(dims) if dims else batch, codes) for dims in flips]
+            total = sum(model.head(each).float() for each in features)
             assert isinstance(total, Tensor)
+            if read_features:
+                read_features(torch.stack(features)[..., : model.image_width].float().mean(dim=0).cpu().numpy())
             logits[start : start + len(batch)] = (total / len(flips)).cpu().numpy()
             if progress:
                 progress(len(batch))

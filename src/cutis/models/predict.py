@@ -29,16 +29,21 @@ class Outputs(NamedTuple):
     """What a network gave for N images, before calibration.
 
     ``logits`` is float64, N × K; ``keys`` are the hashes of the files' contents, as :func:`cutis.data.content_key`
-    makes them; ``seen`` says what the model was trained or validated on of each, as ``Predictions.seen`` does.
+    makes them; ``seen`` says what the model was trained or validated on of each, as ``Predictions.seen`` does;
+    ``unfamiliarity`` (float64, N) how strange each is to the network, None where the bundle cannot say.
     """
 
     logits: npt.NDArray[np.float64]
     keys: list[str]
     seen: list[str | None]
+    unfamiliarity: npt.NDArray[np.float64] | None = None
 
 
 def manifest_outputs(
-    bundle: Bundle | OnnxBundle, manifest: pl.DataFrame, progress: Callable[[int], None] | None = None
+    bundle: Bundle | OnnxBundle,
+    manifest: pl.DataFrame,
+    progress: Callable[[int], None] | None = None,
+    read_features: Callable[[npt.NDArray[np.float32]], None] | None = None,
 ) -> Outputs:
     """Logits of every image of a manifest, decoded through the cache: what calibration is fitted on.
 
@@ -46,20 +51,23 @@ def manifest_outputs(
         bundle: the model.
         manifest: N rows with whole image paths; patient metadata is used where the model takes any.
         progress: called with the number of images just finished.
+        read_features: called with the image features of some rows at a time, in the manifest's order, averaged over the
+            bundle's views: float32, n × D.
 
     Raises:
         ImageError: rows without an image, or unreadable images (named together, before any work).
+        BundleError: features are to be read and the bundle's ``model.onnx`` gives none.
     """
     height, width = bundle.image.decoded
     images = decode_images(image_paths(manifest), height, width, bundle.image.aspect)
-    return _outputs(bundle, manifest, images, images.keys, progress)
+    return network_outputs(bundle, manifest, images, images.keys, progress, read_features)
 
 
 def predict_manifest(
     bundle: Bundle | OnnxBundle, manifest: pl.DataFrame, progress: Callable[[int], None] | None = None
 ) -> Predictions:
     """Class probabilities of every image of a manifest; arguments and errors are those of :func:`manifest_outputs`."""
-    return _predictions(bundle, manifest, manifest_outputs(bundle, manifest, progress))
+    return calibrated_predictions(bundle, manifest, manifest_outputs(bundle, manifest, progress))
 
 
 def predict_files(
@@ -89,8 +97,8 @@ def predict_files(
     if doubled:
         raise ImageError(f"several files are called {listed(doubled)}", fix="Predict them apart, or make a manifest.")
     manifest = manifest_frame([{"image_id": image_id, **(patient or {})} for image_id in ids])
-    return _predictions(
-        bundle, manifest, _outputs(bundle, manifest, images, [content_key(path) for path in paths], None)
+    return calibrated_predictions(
+        bundle, manifest, network_outputs(bundle, manifest, images, [content_key(path) for path in paths], None)
     )
 
 
@@ -107,30 +115,56 @@ def fastest_bundle(folder: str | Path | None = None) -> Bundle | OnnxBundle:
     return load_onnx_bundle(place) or load_bundle(place)
 
 
-def _outputs(
+def network_outputs(
     bundle: Bundle | OnnxBundle,
     manifest: pl.DataFrame,
     images: Sequence[Pixels] | DecodedImages,
     keys: list[str],
     progress: Callable[[int], None] | None,
+    read_features: Callable[[npt.NDArray[np.float32]], None] | None = None,
 ) -> Outputs:
+    """What a bundle's network gives for decoded images; ``read_features`` is called with the features of each batch."""
     fields = bundle.architecture.patient
     codes = patient_codes(manifest, fields) if fields else None
+    familiarity = bundle.familiarity
+    strange: list[npt.NDArray[np.float64]] = []
+
+    def read(features: npt.NDArray[np.float32]) -> None:
+        if familiarity is not None:
+            strange.append(familiarity.scores(features))
+        if read_features:
+            read_features(features)
+
+    reading = read if familiarity is not None or read_features else None
     if isinstance(bundle, OnnxBundle):
-        logits = bundle.logits(images, codes, progress)
+        logits = bundle.logits(images, codes, progress, reading)
     else:
         from cutis.models.inference import keep_memory, predict_logits  # noqa: PLC0415 - imports torch
 
         keep_memory()
         logits = predict_logits(
-            bundle.model, images, codes, bundle.image.inference, views=bundle.views, progress=progress
+            bundle.model,
+            images,
+            codes,
+            bundle.image.inference,
+            views=bundle.views,
+            progress=progress,
+            read_features=reading,
         )
-    return Outputs(logits, keys, _seen(bundle, manifest, keys))
+    unfamiliarity = np.concatenate(strange) if strange else None
+    return Outputs(logits, keys, _seen(bundle, manifest, keys), unfamiliarity)
 
 
-def _predictions(bundle: BundleFacts, manifest: pl.DataFrame, outputs: Outputs) -> Predictions:
+def calibrated_predictions(bundle: BundleFacts, manifest: pl.DataFrame, outputs: Outputs) -> Predictions:
+    """A bundle's probabilities from its network's outputs for the rows of a manifest."""
     probabilities = bundle.calibration.probabilities(outputs.logits)
-    return Predictions(manifest["image_id"].to_list(), probabilities, bundle.classes, outputs.seen)
+    return Predictions(
+        manifest["image_id"].to_list(),
+        probabilities,
+        bundle.classes,
+        outputs.seen,
+        unfamiliarity=outputs.unfamiliarity,
+    )
 
 
 def _seen(bundle: BundleFacts, manifest: pl.DataFrame, keys: list[str]) -> list[str | None]:

@@ -12,7 +12,8 @@ from cutis.evaluation import (
     decimal,
     percent,
 )
-from cutis.report.drawing import Cell, Figure, Plot
+from cutis.report.drawing import Figure, Plot
+from cutis.report.points import Cell
 
 _QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 MOST_CELLS = 30
@@ -38,6 +39,11 @@ def in_sentence(column: str) -> str:
     """A column's words within a sentence: ``"site"``, but ``"Fitzpatrick skin type"``."""
     words = SUBGROUP_WORDS[column]
     return words if words.startswith("Fitzpatrick") else words[0].lower() + words[1:]
+
+
+def column_words(column: str) -> str:
+    """Any column of groups within a sentence: a subgroup's words, else its own name."""
+    return in_sentence(column) if column in SUBGROUP_WORDS else column
 
 
 def compared_subgroups(evaluation: Evaluation) -> list[SubgroupResults]:

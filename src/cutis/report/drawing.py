@@ -9,8 +9,9 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
+from cutis.report.points import Axes, Cell, points_json
+
 _TEMPLATES = Path(__file__).parent / "templates"
-Cell = str | float | int | None
 Ticks = Sequence[tuple[float, str]]
 
 
@@ -28,6 +29,8 @@ class Figure:
         body: SVG elements; nothing in them comes unescaped from outside.
         columns: names of the numbers.
         rows: the numbers, one row a point.
+        axes: where a curve's field lies, so that the page can tell its points; None for a drawing that only stands.
+        prevalence: of a ROC curve the share of positives, with which the page tells predictive values; None tells none.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Figure:
     body: str
     columns: tuple[str, ...]
     rows: list[tuple[Cell, ...]]
+    axes: Axes | None = None
+    prevalence: float | None = None
 
     def __html__(self) -> str:
         """For the page: in the page's own colours, so that it follows light, dark and print."""
@@ -46,7 +51,11 @@ class Figure:
         start = (
             f'<svg class="{self.kind}" viewBox="0 0 {self.width:g} {self.height:g}" role="img" aria-label="{label}">'
         )
-        return f"{start}{self._told()}{self.body}</svg>"
+        drawing = f"{start}{self._told()}{self.body}</svg>"
+        if self.axes is None:
+            return drawing
+        points = points_json(self.columns, self.rows, self.axes, self.prevalence)
+        return f'{drawing}<script type="application/json" class="points">{points}</script>'
 
     def svg(self) -> str:
         """For a paper: a file of its own, in the light colours."""
@@ -83,6 +92,11 @@ class Plot:
         self.range_x, self.range_y, self.size, self.left, self.top = x, y, (width, height), left, 8.0
         self.width, self.height = left + width + 14, self.top + height + 38
         self.parts: list[str] = []
+
+    @property
+    def axes_at(self) -> Axes:
+        """Where the field lies and what its axes reach from and to."""
+        return (self.left, self.top, *self.size, *self.range_x, *self.range_y)
 
     @property
     def body(self) -> str:
@@ -143,6 +157,11 @@ class Plot:
     def dot(self, kind: str, x: float, y: float, radius: float = 4.5) -> None:
         """A dot at a point."""
         self.parts.append(f'<circle class="{kind}" cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="{radius:g}"/>')
+
+    def diamond(self, kind: str, x: float, y: float, radius: float = 5.5) -> None:
+        """A square on its corner, at a point."""
+        a, b, r = self.x(x), self.y(y), radius
+        self.parts.append(f'<path class="{kind}" d="M{a:.1f} {b - r:.1f}l{r:g} {r:g}l-{r:g} {r:g}l-{r:g} -{r:g}z"/>')
 
     def bar(self, kind: str, start: tuple[float, float], end: tuple[float, float]) -> None:
         """A filled rectangle between two corners."""

@@ -17,19 +17,21 @@ from cutis.evaluation import (
     decimal,
     percent,
 )
-from cutis.report.drawing import Cell, Figure, Plot, small_svg
+from cutis.report.drawing import Figure, Plot, small_svg
+from cutis.report.points import Cell
 
 MALIGNANT = "Malignant against benign"
 
 
-def roc_figure(each: ClassResult) -> Figure | None:
+def roc_figure(each: ClassResult, images: int) -> Figure | None:
     """The ROC curve of one class with its band and the point at which the model answers.
 
     None where the class has no curve: all images show it, or none does.
     """
     if each.roc is None:
         return None
-    return _roc(f"roc_{each.id}", each.name, each.roc, each.roc_band, each.auc, (each.sensitivity, each.specificity))
+    answered = (each.sensitivity, each.specificity)
+    return _roc(f"roc_{each.id}", each.name, each.roc, each.roc_band, each.auc, answered, each.images / images)
 
 
 def malignancy_roc_figure(section: Malignancy) -> Figure | None:
@@ -37,7 +39,8 @@ def malignancy_roc_figure(section: Malignancy) -> Figure | None:
     if section.roc is None:
         return None
     answered = (section.sensitivity, section.specificity)
-    return _roc("roc_malignancy", MALIGNANT, section.roc, section.roc_band, section.auc, answered)
+    share = section.own_prevalence.prevalence
+    return _roc("roc_malignancy", MALIGNANT, section.roc, section.roc_band, section.auc, answered, share)
 
 
 def precision_recall_figure(each: ClassResult, images: int) -> Figure | None:
@@ -85,7 +88,8 @@ def reliability_figure(curve: ReliabilityCurve, name: str, title: str) -> Figure
         told += f" Farthest from the diagonal: said {percent(farthest[0])}, happened {percent(farthest[1])}."
     columns = ("mean_probability", "share", "share_low", "share_high", "images", "bin_low", "bin_high")
     rows: list[tuple[Cell, ...]] = [(*point, *ends) for point, *ends in zip(points, curve.low, curve.high, strict=True)]
-    return Figure(name, "plot", plot.width, plot.height, f"Reliability: {title}", told, plot.body, columns, rows)
+    words = f"Reliability: {title}"
+    return Figure(name, "plot", plot.width, plot.height, words, told, plot.body, columns, rows, plot.axes_at)
 
 
 def decision_figure(section: Malignancy) -> Figure | None:
@@ -129,7 +133,9 @@ def decision_figure(section: Malignancy) -> Figure | None:
     ]
     columns = ("threshold", "model", "model_low", "model_high", "all", "none")
     title = "Decision curve: malignant against benign"
-    return Figure("decision_curve", "plot broad", plot.width, plot.height, title, told, plot.body, columns, rows)
+    return Figure(
+        "decision_curve", "plot broad", plot.width, plot.height, title, told, plot.body, columns, rows, plot.axes_at
+    )
 
 
 def curve_figures(evaluation: Evaluation) -> Iterator[Figure]:
@@ -139,7 +145,7 @@ def curve_figures(evaluation: Evaluation) -> Iterator[Figure]:
         found = (malignancy_roc_figure(section), malignancy_precision_recall_figure(section), decision_figure(section))
         yield from (each for each in found if each is not None)
     for each in evaluation.by_class:
-        curves = (roc_figure(each), precision_recall_figure(each, evaluation.images))
+        curves = (roc_figure(each, evaluation.images), precision_recall_figure(each, evaluation.images))
         yield from (curve for curve in curves if curve is not None)
     calibration = evaluation.calibration
     yield reliability_figure(calibration.top_label, "reliability_answers", "the answers")
@@ -168,6 +174,7 @@ def _roc(
     band: RocBandPoints | None,
     auc: Estimate,
     answered: tuple[Estimate, Estimate],
+    prevalence: float,
 ) -> Figure:
     plot = Plot()
     plot.shares("False alarms, %", "Sensitivity, %")
@@ -197,7 +204,10 @@ def _roc(
         f"and specificity {percent(spared.value)}."
     )
     columns = ("series", "false_positive_rate", "sensitivity", "low", "high", "threshold")
-    return Figure(name, "roc", plot.width, plot.height, f"ROC curve: {title}", label, plot.body, columns, rows)
+    words = f"ROC curve: {title}"
+    return Figure(
+        name, "roc", plot.width, plot.height, words, label, plot.body, columns, rows, plot.axes_at, prevalence
+    )
 
 
 def _precision_recall(
@@ -222,7 +232,16 @@ def _precision_recall(
     told = f"Average precision {decimal(area.value)}; guessing would give {decimal(share)}."
     columns = ("series", "recall", "precision", "threshold")
     return Figure(
-        name, "plot", plot.width, plot.height, f"Precision-recall curve: {title}", told, plot.body, columns, rows
+        name,
+        "plot",
+        plot.width,
+        plot.height,
+        f"Precision-recall curve: {title}",
+        told,
+        plot.body,
+        columns,
+        rows,
+        plot.axes_at,
     )
 
 

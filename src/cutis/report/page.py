@@ -7,6 +7,7 @@ from typing import get_args
 
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from cutis.data import PHANTOM_SOURCE
 from cutis.evaluation import (
@@ -28,8 +29,11 @@ from cutis.evaluation import (
 )
 from cutis.files import write_text
 from cutis.report import bars, figures
+from cutis.report.checklists import filled_checklists
 from cutis.report.data_table import data_rows, recorded_facts
 from cutis.report.examples import example_groups
+from cutis.report.inline import page_policy, shipped_script
+from cutis.report.unfamiliar import refusal_figure, refusals
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_CLASSES_FOR_CURVES = 12
@@ -45,7 +49,10 @@ def write_report(
     title: str = "Evaluation report",
     about: Mapping[str, object] | None = None,
 ) -> None:
-    """Write an evaluation as one HTML file: no script, no outside request, pictures and figures inside.
+    """Write an evaluation as one HTML file: no outside request, pictures, figures and the one script inside.
+
+    The script tells the values of a curve's points, lets a threshold be chosen and sorts tables; the page is whole
+    without it, and prints the same. The page's content security policy lets nothing else run, and nothing be asked for.
 
     Args:
         evaluation: as :func:`cutis.evaluation.evaluate` made it from the same predictions and manifest.
@@ -59,7 +66,9 @@ def write_report(
     Raises:
         PredictionsError: predictions and manifest are not those of the evaluation.
     """
-    scored = scored_images(predictions, manifest, subset=evaluation.subset)
+    scored = scored_images(
+        predictions, manifest, subset=evaluation.subset, allow_leaks=evaluation.leakage.allowed is not None
+    )
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -86,13 +95,17 @@ def write_report(
         list_size_figure=bars.list_size_figure,
         set_size_figure=bars.set_size_figure,
         coverage_figure=bars.coverage_figure,
+        refusal_figure=refusal_figure,
     )
     names = {each.id: each.name for each in evaluation.by_class}
     environment.filters["class_name"] = lambda class_id: names.get(class_id, class_id)
     decision = None if evaluation.malignancy is None else figures.decision_figure(evaluation.malignancy)
-    points = evaluation.operating_points
+    points, grouped = evaluation.operating_points, evaluation.group_thresholds
+    script = shipped_script(_TEMPLATES / "figures.js")
     html = environment.get_template("report.html.jinja").render(
         title=title,
+        policy=page_policy(script),
+        script=Markup(script),  # noqa: S704 - our own file
         evaluation=evaluation,
         date=datetime.fromisoformat(evaluation.evaluated_at).strftime("%-d %B %Y"),
         confidence=f"{100 * evaluation.intervals.confidence:g}%",
@@ -107,15 +120,19 @@ def write_report(
         few_classes=len(names) <= _MOST_CLASSES_FOR_CURVES,
         decision=decision,
         rule_words="" if points is None else _rule_words(points.thresholds.rule),
+        group_rule_words="" if grouped is None else _rule_words(grouped.common.rule),
+        group_words="" if grouped is None else bars.column_words(grouped.column),
         compared=bars.compared_subgroups(evaluation),
         alone=[each for each in evaluation.subgroups if len(each.groups) == 1],
         not_recorded=_not_recorded(evaluation),
         coverage=_coverage(evaluation),
         seldom=_covered_too_seldom(evaluation),
+        refusal_parts=refusals(evaluation),
         challenge_rows=_challenge_rows(evaluation, names),
         examples=example_groups(scored, evaluation.classes),
         data_rows=data_rows(evaluation, scored),
         recorded_facts=recorded_facts(scored),
+        checklists=filled_checklists(evaluation, scored, about or {}),
         about=[(name, _told(value)) for name, value in (about or {}).items()],
     )
     write_text(path, html)
@@ -142,13 +159,16 @@ def _contents(evaluation: Evaluation, *, decisions: bool) -> list[tuple[str, str
         ("calibration", "Calibration", True),
         ("decisions", "Decision curve", decisions),
         ("operating", "Thresholds and lists", evaluation.operating_points is not None),
+        ("group-thresholds", "A group's own thresholds", evaluation.group_thresholds is not None),
         ("conformal", "Prediction sets", evaluation.conformal is not None),
+        ("unfamiliarity", "Strange images", evaluation.unfamiliarity is not None),
         ("subgroups", "Subgroups", bool(evaluation.subgroups)),
         ("other", "Other diseases", evaluation.other is not None),
         ("challenge", "ISIC 2018", evaluation.challenge is not None),
         ("examples", "Examples", True),
         ("data", "The images", True),
         ("done", "What was done", True),
+        ("checklists", "Reporting checklists", True),
         ("glossary", "Words", True),
     ]
     return [(anchor, name) for anchor, name, there in sections if there]

@@ -8,6 +8,7 @@ from cutis.files import write_text
 from cutis.report.bars import bar_figures
 from cutis.report.figures import curve_figures
 from cutis.report.latex import latex_tables
+from cutis.report.unfamiliar import unfamiliarity_figures
 
 
 def write_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
@@ -28,18 +29,18 @@ def write_figures(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     written: dict[Path, str] = {}
-    for figure in (*curve_figures(evaluation), *bar_figures(evaluation)):
-        path = _free(folder / "figures", figure.name, ".svg", written)
+    for figure in (*curve_figures(evaluation), *bar_figures(evaluation), *unfamiliarity_figures(evaluation)):
+        path = free_path(folder / "figures", figure.name, ".svg", written)
         written[path] = figure.svg()
         written[path.with_suffix(".csv")] = figure.csv()
     for table in latex_tables(evaluation):
-        written[_free(folder / "tables", table.name, ".tex", written)] = table.tex()
+        written[free_path(folder / "tables", table.name, ".tex", written)] = table.tex()
     for path, text in written.items():
         write_text(path, text)
     return list(written)
 
 
-def _free(folder: Path, name: str, suffix: str, taken: dict[Path, str]) -> Path:
+def free_path(folder: Path, name: str, suffix: str, taken: dict[Path, str]) -> Path:
     """A file's path: class names of a data set's own may hold any character, and become alike without them."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:100]
     path, number = folder / f"{stem}{suffix}", 2

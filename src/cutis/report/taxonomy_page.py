@@ -1,8 +1,5 @@
 """The tree of diagnoses as one HTML page: a sunburst to zoom into, a search, a pane of details, and a plain list."""
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +10,7 @@ from markupsafe import Markup
 
 from cutis.errors import TaxonomyError
 from cutis.files import write_text
+from cutis.report.inline import content_hash, inline_json
 from cutis.taxonomy import Taxonomy
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -81,11 +79,11 @@ def write_taxonomy_page(
         kinds=KINDS,
         branches=[_branch(taxonomy, each, counts) for each in taxonomy.roots],
         sources=taxonomy.sources,
-        policy=f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; "
-        "form-action 'none'",
+        policy=f"default-src 'none'; script-src {content_hash(script)}; style-src {content_hash(style)}; "
+        "base-uri 'none'; form-action 'none'",
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        data=Markup(_json(_content(taxonomy, counts, start))),  # noqa: S704 - escaped by _json
+        data=Markup(inline_json(_content(taxonomy, counts, start))),  # noqa: S704 - escaped by inline_json
         version=metadata.version("cutis"),
     )
     write_text(path, html)
@@ -135,12 +133,3 @@ def _kind(taxonomy: Taxonomy, node_id: str) -> str:
     malignancy = taxonomy[node_id].malignancy or "either"
     is_disease = taxonomy.path(node_id)[0] == "non-neoplastic"
     return "non-neoplastic" if is_disease and malignancy == "benign" else malignancy
-
-
-def _json(value: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

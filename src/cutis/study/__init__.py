@@ -23,8 +23,12 @@ from cutis.study.endpoints import (
     sensitivity,
     specificity,
 )
+from cutis.study.human_machine import Matrix, ReaderComparison, compare_with_readers
+from cutis.study.human_machine_wording import reader_comparison_paragraph
 from cutis.study.mrmc import analyze
 from cutis.study.mrmc_wording import mrmc_paragraph
+from cutis.study.reader_files import read_readers
+from cutis.study.reader_points import MeanPoint, Point, ReaderPoint
 from cutis.study.reading_files import read_readings, write_readings
 from cutis.study.readings import Grid, Readings, ReadingsError, check_readings
 from cutis.study.roe_metz import (
@@ -53,9 +57,14 @@ __all__ = [
     "Endpoint",
     "Figures",
     "Grid",
+    "Matrix",
+    "MeanPoint",
     "OddsRatio",
     "PlanningVariances",
+    "Point",
     "Power",
+    "ReaderComparison",
+    "ReaderPoint",
     "Readings",
     "ReadingsError",
     "RoeMetz",
@@ -70,6 +79,7 @@ __all__ = [
     "balanced_accuracy",
     "cases_needed",
     "check_readings",
+    "compare_with_readers",
     "compare_with_standalone",
     "endpoint",
     "figures",
@@ -80,7 +90,9 @@ __all__ = [
     "partial_auc",
     "per_case",
     "power_of",
+    "read_readers",
     "read_readings",
+    "reader_comparison_paragraph",
     "readers_needed",
     "roe_metz_structures",
     "sensitivity",

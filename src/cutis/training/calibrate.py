@@ -1,7 +1,7 @@
-"""What turns a trained network's logits into answers, fitted on validation images: scaling, thresholds, sets.
+"""What turns a network's outputs into answers, fitted on validation images: scaling, thresholds, sets, limits.
 
-All three rest on the same validation images. Scaling and thresholds are fitted on all of them, and so the figures of
-``evaluation.json`` and the rates of ``thresholds.json``, measured on them too, are somewhat too good.
+Scaling and thresholds are fitted on all validation images, and so the figures of ``evaluation.json`` and the rates of
+``thresholds.json``, measured on them too, are somewhat too good.
 
 Conformal sets promise a coverage, and a promise may not rest on images that shaped what is promised. So the images are
 cut into two halves, whole lesions and patients together, and each half gets the probabilities of a scaling fitted on
@@ -10,6 +10,9 @@ image is then judged by a scaling that it helped to fit, and yet all of them cou
 images, giving half of them away would leave too few to promise anything. The promise is exact but for the difference
 between the halves' scalings and that of the whole. In simulations (tests/training/test_calibrate.py) the coverage is
 what was promised, where isotonic curves fitted and calibrated on the same images fall short of it.
+
+How unfamiliar an image is, is its distance to training images; validation images, of which the network learnt nothing,
+say how far is usual.
 """
 
 from collections.abc import Callable
@@ -42,10 +45,12 @@ from cutis.models import (
     Calibration,
     Outputs,
     manifest_outputs,
+    measured_familiarity,
     model_card,
     model_facts,
 )
 from cutis.taxonomy import ClassSet, class_labels
+from cutis.training.familiarity import Distances, Learnt, kept_images, learnt_features
 from cutis.training.recipe import CalibrationKind, Recipe, parse_recipe
 
 Ints = npt.NDArray[np.int64]
@@ -67,9 +72,10 @@ def calibrate(
     *,
     kind: CalibrationKind | None = None,
     coverage: float = 0.9,
+    training: pl.DataFrame | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Bundle:
-    """Fit a bundle's scaling, thresholds and conformal sets anew on validation images; renew its figures and card.
+    """Fit a bundle's scaling, thresholds, conformal sets and limits of the familiar anew; renew its figures and card.
 
     For a bundle made before cutis chose thresholds, or for the images of another clinic. The weights stay as they are.
     Nothing is written: see :func:`cutis.models.save_bundle`.
@@ -81,11 +87,14 @@ def calibrate(
             are not used.
         kind: of scaling; None for what the bundle's recipe says.
         coverage: what conformal sets promise, between 0 and 1.
+        training: manifest rows, with whole image paths, that the model learnt from, from which its score of
+            unfamiliarity is fitted (up to ``MOST_IMAGES`` of them are used). None keeps the images that the bundle
+            has, and measures anew how far from them is usual; a bundle without any gets no score.
         progress: called with the number of images just finished.
 
     Raises:
         ManifestError: rows are of a test set or excluded, or show too little (no class, or too few lesions of one for
-            this kind).
+            this kind); or the model did not learn from some of ``training``.
         LeakError: the model learnt from one of the images, its lesion, patient or group.
         ImageError: rows without an image, or unreadable images.
     """
@@ -96,8 +105,16 @@ def calibrate(
             fix="A test set decides nothing: give validation rows.",
         )
     check_validation(validation, bundle.classes, kind or parse_recipe(bundle.recipe).calibration)
-    learnt = replace(bundle, training_record=bundle.training_record.filter(pl.col("role") == "train"))
-    return calibrated(bundle, validation, manifest_outputs(learnt, validation, progress), kind, coverage)
+    record = bundle.training_record.filter(pl.col("role") == "train")
+    bare = replace(bundle, training_record=record, familiarity=None)
+    learnt = _learnt(bundle, bare, training, progress)
+    if learnt is None:
+        return calibrated(bundle, validation, manifest_outputs(bare, validation, progress), kind, coverage)
+    parts: list[Floats] = []
+    outputs = manifest_outputs(
+        bare, validation, progress, read_features=lambda features: parts.append(learnt.neighbours.scores(features))
+    )
+    return calibrated(bundle, validation, outputs, kind, coverage, Distances(learnt, np.concatenate(parts)))
 
 
 def calibrated(
@@ -106,8 +123,12 @@ def calibrated(
     outputs: Outputs,
     kind: CalibrationKind | None = None,
     coverage: float = 0.9,
+    distances: Distances | None = None,
 ) -> Bundle:
-    """As :func:`calibrate`, from the network's outputs for the validation rows."""
+    """As :func:`calibrate`, from the network's outputs for the validation rows.
+
+    ``distances`` are theirs from what was learnt; None leaves the bundle's score of unfamiliarity as it is.
+    """
     recipe = parse_recipe(bundle.recipe)
     rows = validation.with_columns(subset=pl.lit("val"))
     truth, known = _truth(rows, bundle.classes)
@@ -115,7 +136,18 @@ def calibrated(
     words = _in_words(rows.filter(known))
     calibration = Calibration(scaling=fit(outputs.logits[known], truth[known]), prior=prior_of(recipe), fitted_on=words)
     probabilities = calibration.probabilities(outputs.logits)
-    predictions = Predictions(rows["image_id"].to_list(), probabilities, bundle.classes, outputs.seen)
+    familiarity, strange = bundle.familiarity, None
+    if distances is not None:
+        familiarity = measured_familiarity(
+            distances.learnt.neighbours,
+            distances.values[known],
+            fitted_on=distances.learnt.images,
+            measured_on=words,
+        )
+        strange = None if familiarity is None else familiarity.scaled(distances.values)
+    predictions = Predictions(
+        rows["image_id"].to_list(), probabilities, bundle.classes, outputs.seen, unfamiliarity=strange
+    )
     record = _recorded(bundle.training_record, rows, outputs.keys)
     renewed = replace(
         bundle,
@@ -125,6 +157,7 @@ def calibrated(
         conformal=conformal_sets(
             rows.filter(known), truth[known], outputs.logits[known], bundle.classes, fit, coverage=coverage
         ),
+        familiarity=familiarity,
         training_record=record,
         about=bundle.about | {"validation_images": int((record["role"] == "val").sum())},
     )
@@ -211,6 +244,26 @@ def check_validation(rows: pl.DataFrame, classes: ClassSet, kind: CalibrationKin
             f"calibration '{kind}' needs two validation lesions or more of each class; too few of {listed(thin)}",
             fix="Set more aside for validation, or take calibration=temperature.",
         )
+
+
+def _learnt(
+    bundle: Bundle, bare: Bundle, training: pl.DataFrame | None, progress: Callable[[int], None] | None
+) -> Learnt | None:
+    """The training images to measure distances to: the bundle's own, or those of the rows given."""
+    if training is None:
+        own = bundle.familiarity
+        return None if own is None else Learnt(own.learnt, own.facts.fitted_on)
+    other = training.join(bare.training_record, on=["source", "image_id"], how="anti", nulls_equal=True)
+    if len(other):
+        named = listed(other["image_id"].to_list())
+        raise ManifestError(
+            f"the model did not learn from {len(other):,} of {len(training):,} rows: {named}",
+            fix="Give rows that it was trained on.",
+        )
+    kept = training[kept_images(training)]
+    parts: list[npt.NDArray[np.float32]] = []
+    manifest_outputs(bare, kept, progress, read_features=parts.append)
+    return learnt_features(kept, np.concatenate(parts))
 
 
 def prior_of(recipe: Recipe) -> Literal["uniform", "training"]:

@@ -94,12 +94,14 @@ def train_folds(
         bundle = replace(bundle, calibration=Calibration())
         out_of_fold = used.filter(pl.Series(held_out))
         parts.append(predict_manifest(bundle, out_of_fold))
+    strange = [part.unfamiliarity for part in parts if part.unfamiliarity is not None]
     predictions = Predictions(
         [image_id for part in parts for image_id in part.image_ids],
         np.concatenate([part.probabilities for part in parts]),
         parts[0].classes,
         # Each image was its own fold's validation image: measured, but never learnt from.
         ["no"] * sum(len(part.image_ids) for part in parts),
+        unfamiliarity=np.concatenate(strange) if len(strange) == len(parts) else None,
     )
     write_predictions(folder / "predictions.parquet", predictions)
     return predictions

@@ -32,6 +32,7 @@ from cutis.models import (
 )
 from cutis.taxonomy import ClassSet, Labels, class_labels, class_set, source_classes
 from cutis.training.calibrate import calibrated, check_validation
+from cutis.training.familiarity import Distances, kept_images, learnt_features
 from cutis.training.journal import Journal
 from cutis.training.loop import LabelledImages, Progress, train_model
 from cutis.training.recipe import Recipe
@@ -269,10 +270,32 @@ def _finish(
         training_record=record,
         about={"name": recipe.name, **facts, **about},
     )
+    kept = np.zeros(len(held_out), dtype=bool)
+    kept[np.flatnonzero(~held_out)[kept_images(data.rows.filter(pl.Series(~held_out)))]] = True
+    _, features = _outputs(model, data.part(kept), recipe)
+    learnt = learnt_features(data.rows.filter(pl.Series(kept)), features)
     validation = data.part(held_out)
-    logits = predict_logits(model, validation.images, validation.patient, recipe.image.inference, views=recipe.views)
+    logits, features = _outputs(model, validation, recipe)
+    distances = None if learnt is None else Distances(learnt, learnt.neighbours.scores(features))
     rows = data.rows.filter(pl.Series(held_out))
-    return calibrated(bundle, rows, Outputs(logits, validation.images.keys, ["no"] * len(rows)))
+    outputs = Outputs(logits, validation.images.keys, ["no"] * len(rows))
+    return calibrated(bundle, rows, outputs, distances=distances)
+
+
+def _outputs(
+    model: LesionClassifier, images: LabelledImages, recipe: Recipe
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+    """Logits and image features."""
+    parts: list[npt.NDArray[np.float32]] = []
+    logits = predict_logits(
+        model,
+        images.images,
+        images.patient,
+        recipe.image.inference,
+        views=recipe.views,
+        read_features=parts.append,
+    )
+    return logits, np.concatenate(parts)
 
 
 def _peak_memory_gib() -> float | None:
