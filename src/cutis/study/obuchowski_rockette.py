@@ -14,6 +14,9 @@ import scipy
 
 from cutis.study.readings import Bools, Design, Floats
 
+_ROUNDING = 1e-24
+"""A mean square this small beside another is the square of what rounding left: nothing."""
+
 
 class MeanSquares(NamedTuple):
     """Of the I×J figures, by modality, reader, and modality × reader; NaN where there is one of either only."""
@@ -137,9 +140,9 @@ def random_readers_fixed_cases(value: Floats) -> EqualityTest:
 
 
 def hillis_df(denominator: Floats, square: Floats, df: float) -> Floats:
-    """Hillis' (2007) degrees of freedom: denominator² / (square² / df); infinite where readers do not vary."""
+    """Hillis' (2007) degrees of freedom: denominator² / (square² / df); infinite where readers do not vary but for rounding."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(square > 0, denominator**2 / (square**2 / df), np.inf)
+        return np.where(square > _ROUNDING * denominator, denominator**2 / (square**2 / df), np.inf)
 
 
 def f_test(square: Floats, denominator: Floats, df1: float, df2: Floats) -> EqualityTest:
