@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutis.study.covariance import Figures
+from cutis.study.obuchowski_rockette import hillis_df
 from cutis.study.readings import Bools, Floats, ReadingsError
 
 
@@ -70,9 +71,7 @@ def _contrast(figures: Figures, weights: Floats, *, readers_random: bool, cases_
         for b in chosen:
             total += weights[a] * weights[b] * _covariance_of_means(figures, made, int(a), int(b))
     total = max(total, spread)
-    if spread <= 0:
-        return Contrast(estimate, total, np.inf)
-    return Contrast(estimate, total, (total / spread) ** 2 * df)
+    return Contrast(estimate, total, float(hillis_df(np.asarray(total), np.asarray(spread), df)))
 
 
 def _covariance_of_means(figures: Figures, made: Bools, a: int, b: int) -> float:
