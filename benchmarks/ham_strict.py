@@ -23,6 +23,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from cutis.audit import audit_images
 from cutis.data import read_ids, source, split
 from cutis.evaluation import Evaluation, Predictions, evaluate, write_predictions
 from cutis.files import write_json, write_text
@@ -92,9 +93,28 @@ def measure(manifest: pl.DataFrame, recipe_name: str, seeds: list[int], out: Pat
         answers[0].seen,
     )
     together = evaluate(mean, manifest, subset="test") if len(seeds) > 1 else None
-    write_results(recipe_name, seeds, bundles, evaluations, together, test)
+    clean = without_near_copies(manifest)
+    audited = [evaluate(each, clean, subset="test") for each in answers]
+    write_results(recipe_name, seeds, bundles, evaluations, together, audited, test)
     if ship:
         store_with_package(bundles[0], manifest, answers[0])
+
+
+def without_near_copies(manifest: pl.DataFrame) -> pl.DataFrame:
+    """Without the test images of which the audit finds a near-copy in training, under another lesion id.
+
+    The protocol keeps lesions apart by their ids alone, and so do the published figures; this says what that hides.
+    """
+    pairs = audit_images(manifest).pairs.filter(pl.col("verdict") == "same")
+    side = dict(manifest.select("image_id", "subset").iter_rows())
+    torn = {
+        image
+        for pair in pairs.select("image_id_a", "image_id_b").iter_rows()
+        for image, other in (pair, pair[::-1])
+        if (side[image], side[other]) == ("test", "train")
+    }
+    is_torn = pl.col("image_id").is_in(sorted(torn))
+    return manifest.with_columns(subset=pl.when(is_torn).then(pl.lit("excluded")).otherwise("subset"))
 
 
 def store_with_package(bundle: Bundle, manifest: pl.DataFrame, answers: Predictions) -> None:
@@ -156,6 +176,7 @@ def write_results(
     bundles: list[Bundle],
     evaluations: list[Evaluation],
     together: Evaluation | None,
+    audited: list[Evaluation],
     test: pl.DataFrame,
 ) -> None:
     """JSON with everything, Markdown with the table of the README."""
@@ -173,6 +194,10 @@ def write_results(
         "runs": runs,
         "mean of the seeds' probabilities": figures(together) if together else None,
         "test images": evaluations[0].images,
+        "without near-copies of training images": {
+            "test images": audited[0].images,
+            "runs": [{"seed": seed, **figures(each)} for seed, each in zip(seeds, audited, strict=True)],
+        },
         "milliseconds an image": milliseconds_an_image(bundles[0], test),
         "peak memory in training, GiB": [bundle.about.get("peak_memory_gib") for bundle in bundles],
         "parameters": sum(each.numel() for each in bundles[0].model.parameters()),
@@ -190,6 +215,11 @@ def write_results(
         )
     if together:
         lines.append(_row(f"cutis `{recipe}`, {len(seeds)} seeds averaged", size, figures(together)))
+    left_out = evaluations[0].images - audited[0].images
+    lines += [
+        _row(f"cutis `{recipe}`, seed {seed}, without {left_out} near-copies", size, figures(each))
+        for seed, each in zip(seeds, audited, strict=True)
+    ]
     lines += [
         f"| {each['model']} | {each['parameters']} | {each['balanced accuracy']:.3f} | {each['accuracy']:.3f} "
         f"| {each['macro AUC']:.3f} |"

@@ -17,7 +17,7 @@ from cutis.data import draw_phantom, manifest_frame, phantom_lesion, phantom_vie
 from cutis.errors import ManifestError
 from cutis.evaluation import Leak
 from cutis.report.audit_page import audit_verdict, write_audit_page
-from cutis.report.audit_pairs import on_both_sides
+from cutis.report.audit_pairs import on_both_sides, worst_first
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 NOBODY = Decisions()
@@ -357,3 +357,22 @@ def test_the_other_sections_tell_their_figures(tmp_path):
                  "0.710 0.690–0.730", "⚠ told from the border", "Skin tone (estimated)",
                  "light 4", "97.3% of the true ones"):  # fmt: skip
         assert told in text
+
+
+def test_what_stands_on_both_sides_and_under_two_lesions_is_shown_first():
+    pairs = pl.DataFrame(
+        {
+            "source_a": ["s"] * 4,
+            "image_id_a": ["a", "c", "e", "g"],
+            "source_b": ["s"] * 4,
+            "image_id_b": ["b", "d", "f", "h"],
+            "same_lesion": [True, True, False, None],
+            "score": [1.0, 0.9, 0.95, 0.97],
+        }
+    )
+    sides = {"c": "train", "d": "test"}
+    manifest = pl.DataFrame(
+        [{"source": "s", "image_id": each, "subset": sides.get(each), "fold": None} for each in "abcdefgh"],
+        schema_overrides={"subset": pl.String, "fold": pl.Int64},
+    )
+    assert worst_first(pairs, manifest)["image_id_a"].to_list() == ["c", "g", "e", "a"]

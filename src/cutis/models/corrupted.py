@@ -14,7 +14,7 @@ from cutis.evaluation import Predictions, read_predictions, write_predictions
 from cutis.files import write_json
 from cutis.models.bundle import Bundle
 from cutis.models.onnx_network import OnnxBundle
-from cutis.models.predict import network_outputs, calibrated_predictions, predict_manifest
+from cutis.models.predict import calibrated_predictions, network_outputs, predict_manifest
 
 Progress = Callable[[int], None]
 KEY_FILE = "key.json"

@@ -16,7 +16,7 @@ from cutis.audit import AuditResult, Decisions
 from cutis.data import PHANTOM_SOURCE
 from cutis.evaluation import counted, decimal, joined, percent
 from cutis.files import write_text
-from cutis.report.audit_pairs import Pair, on_both_sides, pairs_side_by_side
+from cutis.report.audit_pairs import Pair, on_both_sides, pairs_side_by_side, worst_first
 from cutis.report.inline import content_hash, inline_json, shipped_script
 from cutis.report.thumbnails import Thumbnail, thumbnails
 
@@ -72,7 +72,7 @@ def write_audit_page(
 
     Args:
         audit: what the audit found.
-        pairs: its table of pairs (``pairs.parquet``), worst first.
+        pairs: its table of pairs (``pairs.parquet``).
         manifest: what was audited, with whole image paths; its ``subset`` and ``fold`` tell the sides of a split.
         path: the file to write, whole or not at all.
         decisions: what a person decided before: shown, and saved again with the new marks.
@@ -87,7 +87,7 @@ def write_audit_page(
         ManifestError: an image of a pair is not in the manifest.
     """
     decisions = decisions or Decisions()
-    shown = pairs_side_by_side(pairs.head(most), manifest, decisions)
+    shown = pairs_side_by_side(worst_first(pairs, manifest).head(most), manifest, decisions)
     verdict = audit_verdict(audit, pairs, manifest, decisions)
     style = "\n".join((_TEMPLATES / each).read_text(encoding="utf-8") for each in ("report.css", "audit.css"))
     script = shipped_script(_TEMPLATES / "audit.js")

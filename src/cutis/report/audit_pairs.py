@@ -95,6 +95,24 @@ def pairs_side_by_side(pairs: pl.DataFrame, manifest: pl.DataFrame, decisions: D
     return [_pair(number, row, images, pictures, decisions) for number, row in enumerate(rows, 1)]
 
 
+def worst_first(pairs: pl.DataFrame, manifest: pl.DataFrame) -> pl.DataFrame:
+    """The pairs as a person should see them: those on both sides, those that no shared lesion id explains, the others.
+
+    In each the surest come first.
+    """
+    return (
+        pairs.with_columns(on_both_sides(pairs, manifest).alias("_torn"))
+        .sort(
+            "_torn",
+            pl.col("same_lesion").fill_null(value=False),
+            "score",
+            descending=[True, False, True],
+            maintain_order=True,
+        )
+        .drop("_torn")
+    )
+
+
 def on_both_sides(pairs: pl.DataFrame, manifest: pl.DataFrame) -> pl.Series:
     """Which pairs stand on two sides of the manifest's split: Boolean, one value a pair."""
     places = manifest.select("source", "image_id", "subset", "fold")

@@ -140,7 +140,7 @@ def random_readers_fixed_cases(value: Floats) -> EqualityTest:
 
 
 def hillis_df(denominator: Floats, square: Floats, df: float) -> Floats:
-    """Hillis' (2007) degrees of freedom: denominator² / (square² / df); infinite where readers do not vary but for rounding."""
+    """Hillis' (2007) degrees of freedom, denominator² / (square² / df); infinite if readers vary by rounding alone."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(square > _ROUNDING * denominator, denominator**2 / (square**2 / df), np.inf)
 
