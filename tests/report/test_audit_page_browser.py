@@ -17,10 +17,10 @@ from cutis.report.audit_page import write_audit_page
 HOSTILE = "</script><script>document.title='hacked'</script><b>\"'&\u2028"
 IDS = ("a", "b", "c", "d", HOSTILE, "f")
 PAIRS = [  # the second image is the first mirrored and turned by a quarter clockwise
-    {"image_id_a": "a", "image_id_b": "b", "same_lesion": True},
     {"image_id_a": "a", "image_id_b": "c", "same_lesion": False},
-    {"image_id_a": "b", "image_id_b": HOSTILE, "same_lesion": False},
     {"image_id_a": "c", "image_id_b": "d", "same_lesion": None},
+    {"image_id_a": "b", "image_id_b": HOSTILE, "same_lesion": False},
+    {"image_id_a": "a", "image_id_b": "b", "same_lesion": True},
 ]
 
 
@@ -151,7 +151,7 @@ def test_marks_by_keys_and_mouse_stay_and_are_saved(visit, tmp_path):
     assert progress(page) == "2 of 4 marked"
     decisions = saved(page, tmp_path)
     assert len(decisions.decisions) == 2
-    assert decisions.verdict_of(image("a"), image("b")) is True
+    assert decisions.verdict_of(image("a"), image("c")) is True
     assert decisions.verdict_of(image(HOSTILE), image("b")) is False
     assert page.locator("#audit-told").inner_text() == "2 decisions saved as decisions.json."
 
@@ -201,7 +201,7 @@ def test_a_mark_taken_back_stays_so_though_the_file_had_it(visit, tmp_path):
 def test_filters_show_what_they_say(visit):
     page = visit()
     page.keyboard.press("s")
-    for name, pairs in [("Different lesion ids", [2, 3]), ("On both sides", [2, 4]), ("Not marked", [2, 3, 4])]:
+    for name, pairs in [("Different lesion ids", [1, 3]), ("On both sides", [1, 2]), ("Not marked", [2, 3, 4])]:
         button = page.locator("[data-filter]", has_text=name)
         assert button.inner_text().split()[-1] == str(len(pairs))
         button.click()
@@ -245,8 +245,8 @@ def test_a_file_is_loaded_and_the_later_decision_stands(visit, tmp_path):
     page = visit()
     page.keyboard.press("s")
     content = [
-        entry("b", "a", False, "2001-01-01T00:00:00Z"),  # earlier than the mark just made
-        entry("a", "c", True, "2001-01-01T00:00:00+02:00"),
+        entry("c", "a", False, "2001-01-01T00:00:00Z"),  # earlier than the mark just made
+        entry("c", "d", True, "2001-01-01T00:00:00+02:00"),
         entry("x", "y", False, "2001-01-01T00:00:00Z"),  # about a pair not shown: kept
     ]
     (tmp_path / "d.json").write_text(json.dumps({"format": 1, "decisions": content}))
@@ -281,11 +281,11 @@ def test_turning_the_second_image_lays_it_like_the_first(visit):
     page = visit()
 
     def seen(which):
-        picture = Image.open(io.BytesIO(card(page, 1).locator(f".{which} .frame").screenshot())).convert("L")
+        picture = Image.open(io.BytesIO(card(page, 4).locator(f".{which} .frame").screenshot())).convert("L")
         return np.asarray(picture.resize((64, 64)), dtype=float).ravel()
 
     before = np.corrcoef(seen("first"), seen("second"))[0, 1]
-    card(page, 1).get_by_role("button", name="Turn the second image").click()
+    card(page, 4).get_by_role("button", name="Turn the second image").click()
     after = np.corrcoef(seen("first"), seen("second"))[0, 1]
     assert before < 0.8
     assert after > 0.97
@@ -301,7 +301,7 @@ def test_hostile_ids_are_only_words(visit):
 def test_it_fits_the_screen(visit, width):
     page = visit(width=width)
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    first, second = (card(page, 1).locator(f".{each} img").bounding_box() for each in ("first", "second"))
+    first, second = (card(page, 4).locator(f".{each} img").bounding_box() for each in ("first", "second"))
     assert first["y"] == second["y"]  # side by side, on a phone too
     assert first["x"] + first["width"] <= second["x"]
     assert first["width"] > 130

@@ -328,9 +328,9 @@ def test_a_tree_of_the_papers_size_takes_less_than_a_second(seed):
     taxonomy, counts = benchmark.synthetic(seed=seed)
     assert len(taxonomy.leaves) == 2032
     assert sum(counts.values()) == 130_000
-    start = time.perf_counter()
+    start = time.process_time()  # the processor's: other tests run beside it
     result = partition(taxonomy, counts, max_class_size=1000, min_class_size=0)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert 400 < len(result.classes) < 1200  # the paper has 757
 
 
