@@ -52,7 +52,7 @@ def write_robustness_page(
     about: Mapping[str, object] | None = None,
     seed: int = 0,
 ) -> None:
-    """Write a robustness evaluation as one HTML file: no script, no outside request, pictures and figures inside.
+    """Write a robustness evaluation as one HTML file: no script and no outside request, pictures and figures inside.
 
     Args:
         result: as :func:`cutis.evaluation.evaluate_robustness` made it.
