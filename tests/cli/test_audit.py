@@ -114,6 +114,25 @@ def test_a_split_without_an_audit_says_that_copies_were_not_looked_for(planted, 
     assert "near-copies were not looked for" in out
 
 
+def test_unfit_images_leave_the_test_set_and_stay_in_training(planted, audited, fails, cutis, tmp_path):
+    folder, tied = planted
+    shutil.copytree(audited, tmp_path / "audit")
+    table = pl.read_parquet(audited / "quality.parquet")
+    unfit = pl.col("image_id").is_in(["file", tied["copy"]])
+    blurred = pl.when(unfit).then(pl.lit(["blurred"])).otherwise("reasons")
+    table.with_columns(reasons=blurred).write_parquet(tmp_path / "audit" / "quality.parquet")
+    rows = read_manifest(folder / "m.parquet").filter(pl.col("image_id").is_in(["file", tied["copy"], tied["moment"]]))
+    write_manifest(rows, tmp_path / "m.parquet")
+    (tmp_path / "test.txt").write_text("file")
+    asked = ["split", tmp_path / "m.parquet", "--by", "image_id", "--test-ids", tmp_path / "test.txt"]
+    asked += ["--leave-out-unfit", "-o", tmp_path / "s.parquet"]
+    assert "needs to know what is unfit" in fails(*asked)
+    status, _, err = cutis(*asked, "--audit", tmp_path / "audit")
+    assert status == 0, err
+    sides = dict(read_manifest(tmp_path / "s.parquet").select("image_id", "subset").iter_rows())
+    assert sides == {"file": "excluded", tied["copy"]: "train", tied["moment"]: "train"}
+
+
 @pytest.fixture
 def predictions(planted, tmp_path):
     values = np.random.default_rng(0).dirichlet(np.ones(7), size=len(TEST))

@@ -41,6 +41,10 @@ def split_verb(
         Path | None,
         typer.Option("--audit", metavar="DIR", help="A `cutis data audit`: near-copies it found stay together."),
     ] = None,
+    fit_only: Annotated[
+        bool,
+        typer.Option("--leave-out-unfit", help="With --audit: unfit images leave val and test, and stay in training."),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Decides among equally good splits.")] = 0,
     stratify: Annotated[
         str, typer.Option("--stratify", metavar="COLUMN", help="Its values keep their proportions.")
@@ -58,13 +62,16 @@ def split_verb(
     """
     from rich.console import Console
 
-    from cutis.audit import read_audit, with_audit_groups
+    from cutis.audit import leave_out_unfit, read_audit, with_audit_groups
     from cutis.data import absent_classes, describe, read_ids, read_manifest, split, write_manifest
 
     frame = read_manifest(*manifests)
     columns = [each.strip() for each in by.split(",") if each.strip()]
-    if audit is not None:
-        frame = with_audit_groups(frame, read_audit(audit))
+    if fit_only and audit is None:
+        raise SplitError("--leave-out-unfit needs to know what is unfit", fix="Name an audit of these images: --audit.")
+    found = read_audit(audit) if audit is not None else None
+    if found is not None:
+        frame = with_audit_groups(frame, found)
         columns.append("audit_group")
     frame = split(
         frame,
@@ -77,6 +84,8 @@ def split_verb(
         seed=seed,
         stratify=stratify,
     )
+    if fit_only and found is not None:
+        frame = leave_out_unfit(frame, found.quality)
     write_manifest(frame, output)
     notes = absent_classes(frame, stratify)
     if audit is None and frame["image_path"].is_not_null().any():
