@@ -41,7 +41,9 @@ bench: install ## every measured figure of the README and the docs (hours; most 
 	$(BIN)/python benchmarks/fingerprint_whitening.py
 	$(BIN)/python benchmarks/fingerprints.py
 	$(BIN)/python benchmarks/neighbours.py
+	$(BIN)/python benchmarks/unfamiliarity.py
 	$(BIN)/python benchmarks/audit_calibration.py
+	$(BIN)/python benchmarks/audit_speed.py
 	$(BIN)/python benchmarks/audit_peers.py
 
 clean: ## remove what make made

@@ -425,7 +425,7 @@ def as_markdown(result: dict[str, Any]) -> str:
         f"{sets['candidates']:,} candidate pairs between ISIC 2017 and HAM10000, {sets['same']} are found the same and",
         f"{sets['suspected']} suspected.",
         "",
-        f"By eye (both lists): {BY_EYE_TOLD}",
+        f"By eye, of both lists as they were on 21 November 2026: {BY_EYE_TOLD}",
         "",
         f"## Planted copies of {phantoms['lesions']} drawn lesions",
         "",

@@ -6,7 +6,7 @@ import pytest
 
 from cutis.data import manifest_frame
 from cutis.errors import LeakError, PredictionsError
-from cutis.evaluation import Predictions, evaluate, group_threshold_gain, scored_images
+from cutis.evaluation import Predictions, evaluate, scored_images
 from cutis.evaluation.group_thresholds import choose_group_thresholds, group_names
 from cutis.taxonomy import class_set, source_classes
 
@@ -60,22 +60,27 @@ def test_thresholds_of_their_own_gain_where_groups_differ(study):
     assert (a.own_thresholds, a.validation_images, a.images, b.cases) == (2, 200, 150, 150)
 
 
-def test_the_gains_are_those_of_the_plain_function(study):
+def test_the_gains_are_own_rates_less_common_rates(study):
     manifest, val, test = study
     chosen = choose_group_thresholds(val, manifest, "sex")
     section = evaluate(test, manifest, resamples=100, group_thresholds=chosen).group_thresholds
     scored = scored_images(test, manifest)
-    plain = group_threshold_gain(
-        scored.truth, scored.probabilities, scored.frame["sex"].to_numpy(), chosen.common, chosen.by_group
-    )
-    found = {(each.group, row.class_id): row for each in section.groups for row in each.by_class}
-    assert len(plain) == 4
-    for each in plain:
-        row = found[each.group, each.class_id]
-        assert (row.images, row.others, row.common, row.own) == (each.images, each.others, each.common, each.own)
-        assert row.sensitivity_gain.value == pytest.approx(each.sensitivity_gain)
-        assert row.specificity_gain.value == pytest.approx(each.specificity_gain)
-        assert row.youden_gain.value == pytest.approx(each.youden_gain)
+    groups = scored.frame["sex"].to_numpy()
+    compared = 0
+    for each in section.groups:
+        for row in each.by_class:
+            k = test.classes.ids.index(row.class_id)
+            scores, ill = scored.probabilities[groups == each.group, k], scored.truth[groups == each.group] == k
+            common = chosen.common.classes[row.class_id].value
+            own = common if row.own is None else row.own
+            sensitivity = (scores[ill] >= own).mean() - (scores[ill] >= common).mean()
+            specificity = (scores[~ill] < own).mean() - (scores[~ill] < common).mean()
+            assert (row.images, row.others, row.common) == (ill.sum(), (~ill).sum(), common)
+            assert row.sensitivity_gain.value == pytest.approx(sensitivity)
+            assert row.specificity_gain.value == pytest.approx(specificity)
+            assert row.youden_gain.value == pytest.approx(sensitivity + specificity)
+            compared += 1
+    assert compared == 4
 
 
 def test_no_difference_is_no_gain_for_sure():

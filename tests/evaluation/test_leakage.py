@@ -44,5 +44,12 @@ def test_how_much_was_audited_is_counted():
     assert (without.audited, without.audit, without.allowed) == (0, None, None)
 
 
+def test_images_of_no_named_data_set_are_counted_as_audited():
+    nameless = EVALUATED.with_columns(source=pl.lit(None, dtype=pl.String))
+    audit = AuditFindings(images=nameless.select("source", "image_id"), leaks=[], told="compared yesterday")
+    told = leakage(nameless, [], audit, subset=None, allowed=None)
+    assert (told.audited, told.not_audited) == (len(nameless), 0)
+
+
 def test_kinds_are_counted_in_words():
     assert leaks_in_words([_leak(), _leak("same file"), _leak()]) == "2 by near-copy, 1 by same file"

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 
 import numpy as np
 import polars as pl
@@ -65,21 +64,6 @@ def write(folder, path, pairs=PAIRS, **options):
         thresholds={"same": 0.8}, notes=[],
     )  # fmt: skip
     write_audit_page(audit, table, manifest, path, **options)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """The system's Chromium; none is downloaded."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -77,21 +76,6 @@ def address(whole, tmp_path_factory):
     file = tmp_path_factory.mktemp("page") / "report.html"
     write_report(whole.evaluation, whole.predictions, whole.manifest, file)
     return file.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """The system's Chromium; none is downloaded."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

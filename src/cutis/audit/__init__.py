@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cutis.audit.audit import audit_images, compared_images
     from cutis.audit.decisions import Decision, Decisions, read_decisions, write_decisions
-    from cutis.audit.gate import audit_findings, split_leaks, with_audit_groups
+    from cutis.audit.gate import audit_findings, split_leaks, with_audit_groups, with_sides
     from cutis.audit.quality import QualityThresholds, image_quality, leave_out_unfit, read_quality_thresholds
     from cutis.audit.quality_measures import MEASURES
     from cutis.audit.result import Audit, AuditResult, read_audit, write_audit
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "audit": ("audit_images", "compared_images"),
     "decisions": ("Decision", "Decisions", "read_decisions", "write_decisions"),
-    "gate": ("audit_findings", "split_leaks", "with_audit_groups"),
+    "gate": ("audit_findings", "split_leaks", "with_audit_groups", "with_sides"),
     "quality": ("QualityThresholds", "image_quality", "leave_out_unfit", "read_quality_thresholds"),
     "quality_measures": ("MEASURES",),
     "result": ("Audit", "AuditResult", "read_audit", "write_audit"),
@@ -50,6 +50,7 @@ __all__ = [
     "skin_tone",
     "split_leaks",
     "with_audit_groups",
+    "with_sides",
     "write_audit",
     "write_decisions",
 ]

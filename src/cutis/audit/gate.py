@@ -66,6 +66,21 @@ def with_audit_groups(manifest: pl.DataFrame, audit: Audit) -> pl.DataFrame:
     return joined
 
 
+def with_sides(images: pl.DataFrame) -> pl.DataFrame:
+    """Images with the side of a split on which each stands, null where on none.
+
+    Adds ``subset_side`` (``train``, ``val`` or ``test``) and ``fold_side`` (``fold 0``, …; an image of the test set is
+    in no fold) to what has ``subset`` and ``fold``.
+    """
+    side = pl.col("subset").cast(pl.String)
+    return images.with_columns(
+        subset_side=pl.when(side != "excluded").then(side),
+        fold_side=pl.when(pl.col("fold").is_not_null() & ~side.is_in(["test", "excluded"]).fill_null(value=False)).then(
+            pl.format("fold {}", "fold")
+        ),
+    )
+
+
 def _order(kind: str) -> int:
     return _TIES.index(kind) if kind in _TIES else len(_TIES)
 
@@ -84,13 +99,7 @@ def _placed(groups: pl.DataFrame, manifest: pl.DataFrame | None) -> pl.DataFrame
             .then("subset"),
             fold=pl.when("here").then("fold_now").otherwise("fold"),
         )
-    side = pl.col("subset").cast(pl.String)
-    return groups.with_columns(
-        subset_side=pl.when(side != "excluded").then(side),
-        fold_side=pl.when(pl.col("fold").is_not_null() & ~side.is_in(["test", "excluded"]).fill_null(value=False)).then(
-            pl.format("fold {}", "fold")
-        ),
-    )
+    return with_sides(groups)
 
 
 def _evidence(torn: pl.DataFrame, pairs: pl.DataFrame) -> list[dict[str, str]]:

@@ -155,10 +155,8 @@ from cutis.evaluation.subgroups import (
     subgroup_results,
 )
 from cutis.evaluation.threshold_transfer import (
-    GroupThreshold,
     Transfer,
     choose_thresholds_by_group,
-    group_threshold_gain,
     transfer_cost,
 )
 from cutis.evaluation.thresholds import (
@@ -237,7 +235,6 @@ __all__ = [
     "GroupGain",
     "GroupResult",
     "GroupTest",
-    "GroupThreshold",
     "GroupThresholdResults",
     "GroupThresholds",
     "Intervals",
@@ -340,7 +337,6 @@ __all__ = [
     "fit_vector_scaling",
     "geometric_mean",
     "group_names",
-    "group_threshold_gain",
     "holm",
     "inference_class_accuracy",
     "isic2018_scores",

@@ -102,7 +102,11 @@ def leakage(
             fix="Split again with `cutis split --audit`, or say why it is to be measured all the same: --allow-leak.",
         )
     found = [*leaks, *of_audit]
-    audited = 0 if audit is None else len(evaluated.join(audit.images, on=["source", "image_id"], how="semi"))
+    audited = (
+        0
+        if audit is None
+        else len(evaluated.join(audit.images, on=["source", "image_id"], how="semi", nulls_equal=True))
+    )
     return Leakage(
         audited=audited,
         not_audited=len(evaluated) - audited,

@@ -1,4 +1,4 @@
-"""What thresholds cost where they were not chosen, and what thresholds of a group's own would gain there."""
+"""What thresholds cost where they were not chosen, and thresholds chosen for each group by itself."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,24 +29,6 @@ class Transfer(Part):
     best_sensitivity: float | None
     best_specificity: float | None
     youden_lost: float | None
-
-
-class GroupThreshold(Part):
-    """One class in one group: the common threshold and the group's own, on images neither was chosen on.
-
-    ``own`` is None where the group had too few images to choose one; the common one then holds, and nothing is
-    gained. Gains are own less common, −1 to 1; a negative one is a cost.
-    """
-
-    group: str
-    class_id: str
-    images: int
-    others: int
-    common: float | None
-    own: float | None
-    sensitivity_gain: float | None
-    specificity_gain: float | None
-    youden_gain: float | None
 
 
 def transfer_cost(truth: ArrayLike, probabilities: ArrayLike, thresholds: Thresholds) -> list[Transfer]:
@@ -116,46 +98,6 @@ def choose_thresholds_by_group(
         }
         chosen[group] = own.model_copy(update={"classes": kept})
     return chosen
-
-
-def group_threshold_gain(
-    truth: ArrayLike,
-    probabilities: ArrayLike,
-    groups: ArrayLike,
-    common: Thresholds,
-    by_group: dict[str, Thresholds],
-) -> list[GroupThreshold]:
-    """What each group's own thresholds gain and cost against the common ones, on other images than they were chosen on.
-
-    A group that ``by_group`` does not name is judged by the common thresholds.
-    """
-    numbers, values = checked_probabilities(truth, probabilities)
-    check_columns(values, len(common.classes))
-    names = _group_names(groups, len(numbers))
-    results = []
-    for group in sorted(set(names.tolist())):
-        rows = names == group
-        for k, (class_id, shared) in enumerate(common.classes.items()):
-            own, scores = numbers[rows] == k, values[rows, k]
-            mine = by_group[group].classes[class_id] if group in by_group else shared
-            before, after = (
-                _rates(own, scores, np.inf if each.value is None else each.value) for each in (shared, mine)
-            )
-            gains = [None if a is None or b is None else b - a for a, b in zip(before, after, strict=True)]
-            results.append(
-                GroupThreshold(
-                    group=group,
-                    class_id=class_id,
-                    images=int(own.sum()),
-                    others=int((~own).sum()),
-                    common=shared.value,
-                    own=None if mine == shared else mine.value,
-                    sensitivity_gain=gains[0],
-                    specificity_gain=gains[1],
-                    youden_gain=None if gains[0] is None or gains[1] is None else gains[0] + gains[1],
-                )
-            )
-    return results
 
 
 def _rates(positive: Bools, scores: Floats, threshold: float) -> Rates:

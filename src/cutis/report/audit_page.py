@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutis.audit import AuditResult, Decisions
 from cutis.data import PHANTOM_SOURCE
-from cutis.evaluation import counted, decimal, joined, percent
+from cutis.evaluation import counted, joined
 from cutis.files import write_text
 from cutis.report.audit_pairs import Pair, on_both_sides, pairs_side_by_side, worst_first
 from cutis.report.inline import content_hash, inline_json, shipped_script
+from cutis.report.page_environment import TEMPLATES, page_environment
 from cutis.report.thumbnails import Thumbnail, thumbnails
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _WORST_IMAGES = 24
 _MOST_LEAKS = 20
 _MOST_TROUBLE = 50
@@ -89,16 +88,9 @@ def write_audit_page(
     decisions = decisions or Decisions()
     shown = pairs_side_by_side(worst_first(pairs, manifest).head(most), manifest, decisions)
     verdict = audit_verdict(audit, pairs, manifest, decisions)
-    style = "\n".join((_TEMPLATES / each).read_text(encoding="utf-8") for each in ("report.css", "audit.css"))
-    script = shipped_script(_TEMPLATES / "audit.js")
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(counted=counted, percent=percent, decimal=decimal)
+    style = "\n".join((TEMPLATES / each).read_text(encoding="utf-8") for each in ("report.css", "audit.css"))
+    script = shipped_script(TEMPLATES / "audit.js")
+    environment = page_environment()
     html = environment.get_template("audit.html.jinja").render(
         title=title,
         audit=audit,

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from cutis.audit import Decisions
+from cutis.audit import Decisions, with_sides
 from cutis.errors import ManifestError, listed
 from cutis.evaluation import percent
 from cutis.report.thumbnails import Thumbnail, thumbnails
@@ -17,7 +17,8 @@ THUMBNAIL_SIDE = 280  # pixels: sharper than the 220 of the page on a dense scre
 _QUALITY = 75  # about 13 kB a picture as text: 150 pairs stay below 6 MB
 _TURNED = 8  # degrees: less is not worth a turn
 _FOUND = {"same": "found the same", "suspected": "suspected the same", "different": "different"}
-_SIDES = ("train", "val", "test")
+_IMAGE = ["source", "image_id"]
+_SIDES = ("subset_side", "fold_side")
 
 Row = Mapping[str, Any]
 Key = tuple[str | None, str]
@@ -115,27 +116,15 @@ def worst_first(pairs: pl.DataFrame, manifest: pl.DataFrame) -> pl.DataFrame:
 
 def on_both_sides(pairs: pl.DataFrame, manifest: pl.DataFrame) -> pl.Series:
     """Which pairs stand on two sides of the manifest's split: Boolean, one value a pair."""
-    places = manifest.select("source", "image_id", "subset", "fold")
+    places = with_sides(manifest).select("source", "image_id", *_SIDES)
     left, right = ["source_a", "image_id_a"], ["source_b", "image_id_b"]
     placed = (
         pairs.select(*left, *right)
-        .join(
-            places, left_on=left, right_on=["source", "image_id"], how="left", nulls_equal=True, maintain_order="left"
-        )
-        .join(
-            places,
-            left_on=right,
-            right_on=["source", "image_id"],
-            how="left",
-            nulls_equal=True,
-            maintain_order="left",
-            suffix="_b",
-        )
+        .join(places, left_on=left, right_on=_IMAGE, how="left", nulls_equal=True, maintain_order="left")
+        .join(places, left_on=right, right_on=_IMAGE, how="left", nulls_equal=True, maintain_order="left", suffix="_b")
     )
-    return pl.Series(
-        [bool(_sides(row["subset"], row["fold"], row["subset_b"], row["fold_b"])) for row in placed.to_dicts()],
-        dtype=pl.Boolean,
-    )
+    torn = [(pl.col(side) != pl.col(f"{side}_b")).fill_null(value=False) for side in _SIDES]
+    return placed.select(pl.any_horizontal(torn)).to_series()
 
 
 def diagnosis_in_words(row: Row) -> str:
@@ -160,7 +149,7 @@ def _pair(
         reasons=row["reasons"] or [],
         figures=_figures(row),
         cross_lesion=row["same_lesion"] is False,
-        sides=_sides(first["subset"], first["fold"], second["subset"], second["fold"]),
+        sides=_torn_sides(first, second),
         different_diagnoses=row["same_diagnosis"] is False,
         same=same,
         rotation=round(rotation, 1) if abs(rotation) >= _TURNED else 0.0,
@@ -206,13 +195,11 @@ def _known(value: float | None) -> bool:
     return value is not None and isfinite(value)
 
 
-def _sides(subset_a: str | None, fold_a: int | None, subset_b: str | None, fold_b: int | None) -> list[str]:
+def _torn_sides(first: Row, second: Row) -> list[str]:
     """The two sides of a split on which two images stand; empty where they stand on one, or one stands on none."""
-    if subset_a in _SIDES and subset_b in _SIDES and subset_a != subset_b:
-        return [subset_a, subset_b]
-    trained = not {subset_a, subset_b} & {"test", "excluded"}
-    if trained and fold_a is not None and fold_b is not None and fold_a != fold_b:
-        return [f"fold {fold_a}", f"fold {fold_b}"]
+    for side in _SIDES:
+        if first[side] and second[side] and first[side] != second[side]:
+            return [first[side], second[side]]
     return []
 
 
@@ -222,7 +209,7 @@ def _key(row: Row, which: str) -> Key:
 
 def _images(manifest: pl.DataFrame, keys: Iterable[Key]) -> dict[Key, Row]:
     wanted = set(keys)
-    there = manifest.filter(pl.col("image_id").is_in([image_id for _, image_id in wanted]))
+    there = with_sides(manifest.filter(pl.col("image_id").is_in([image_id for _, image_id in wanted])))
     rows: dict[Key, Row] = {(row["source"], row["image_id"]): row for row in there.to_dicts()}
     missing = sorted(image_id for source, image_id in wanted if (source, image_id) not in rows)
     if missing:

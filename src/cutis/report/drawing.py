@@ -5,13 +5,12 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from markupsafe import Markup, escape
 
+from cutis.report.page_environment import TEMPLATES
 from cutis.report.points import Axes, Cell, points_json
 
-_TEMPLATES = Path(__file__).parent / "templates"
 Ticks = Sequence[tuple[float, str]]
 
 
@@ -182,11 +181,9 @@ def small_svg(kind: str, width: int, height: int, label: str, parts: list[str]) 
 
 def _paper_style() -> str:
     """The figures' own rules with the page's light colours in place: drawing programs know no CSS variables."""
-    page = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    page = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     light = re.search(r":root \{(.*?)\}", page, re.DOTALL)
     assert light is not None
     colours = dict(re.findall(r"--([\w-]+): (#\w+);", light.group(1)))
-    rules = (
-        (_TEMPLATES / "figures.css").read_text(encoding="utf-8").replace("svg ", "").replace("inherit", "sans-serif")
-    )
+    rules = (TEMPLATES / "figures.css").read_text(encoding="utf-8").replace("svg ", "").replace("inherit", "sans-serif")
     return " ".join(re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found.group(1)], rules).split())

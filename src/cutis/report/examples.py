@@ -1,16 +1,12 @@
 """Example images with the model's answer: the errors that matter most, and right answers drawn at random."""
 
-import base64
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from cutis.data import read_image
-from cutis.errors import ImageError
 from cutis.evaluation import ScoredImages, percent, predicted_class
+from cutis.report.thumbnails import Thumbnail, thumbnail
 from cutis.taxonomy import ClassSet
 
 THUMBNAIL_SIDE = 280  # pixels: sharp at the page's 140 on a dense screen
@@ -22,8 +18,7 @@ class Example:
 
     Attributes:
         image_id: the image.
-        picture: a ``data:`` address, or None where there is none to show.
-        no_picture: why there is none, empty if there is.
+        picture: its thumbnail.
         alternative: the picture in words.
         truth: the diagnosis.
         answer: the model's.
@@ -32,8 +27,7 @@ class Example:
     """
 
     image_id: str
-    picture: str | None
-    no_picture: str
+    picture: Thumbnail
     alternative: str
     truth: str
     answer: str
@@ -137,28 +131,13 @@ def _example(scored: ScoredImages, classes: ClassSet, row: int, answer: int) -> 
     best = np.argsort(-probabilities, kind="stable")[:3]
     image_id = scored.frame["image_id"][row]
     kind = scored.frame["image_type"][row] or "photograph"
-    picture, no_picture = _picture(scored.frame["image_path"][row])
     said = f"{names[answer]} ({percent(float(probabilities[answer]))})"
     return Example(
         image_id=image_id,
-        picture=picture,
-        no_picture=no_picture,
+        picture=thumbnail(scored.frame["image_path"][row], THUMBNAIL_SIDE),
         alternative=f"{image_id}, {kind}, of {names[truth]}. The model answered {said}.",
         truth=names[truth],
         answer=names[answer],
         right=truth == answer,
         ranked=[(names[k], float(probabilities[k])) for k in best],
     )
-
-
-def _picture(path: str | None) -> tuple[str | None, str]:
-    if path is None:
-        return None, "The manifest names no image file."
-    try:
-        image = Image.fromarray(read_image(path))
-    except ImageError as error:
-        return None, f"The image file {error.problem}."
-    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"), ""

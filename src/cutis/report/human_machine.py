@@ -3,26 +3,23 @@
 from importlib import metadata
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutis.evaluation import (
     Estimate,
     counted,
     decimal,
-    decimal_interval,
     joined,
     percent,
-    percent_interval,
 )
 from cutis.files import write_json, write_text
 from cutis.report.drawing import Figure, Plot
 from cutis.report.inline import page_policy, shipped_script
+from cutis.report.page_environment import TEMPLATES, page_environment
 from cutis.report.paper import free_path
 from cutis.report.points import Cell
 from cutis.study import Matrix, ReaderComparison, reader_comparison_paragraph
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _COLUMNS = (
     "series",
     "name",
@@ -53,23 +50,12 @@ def write_human_machine(comparison: ReaderComparison, folder: str | Path, *, tit
     folder = Path(folder)
     roc = readers_figure(comparison)
     matrices = [matrix_figure(each, comparison.labels) for each in comparison.matrices]
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.globals.update(
-        percent=percent,
-        percent_interval=percent_interval,
-        decimal=decimal,
-        decimal_interval=decimal_interval,
-        counted=counted,
         points=_points,
         points_interval=_points_interval,
     )
-    script = shipped_script(_TEMPLATES / "figures.js")
+    script = shipped_script(TEMPLATES / "figures.js")
     html = environment.get_template("human_machine.html.jinja").render(
         title=title or f"{counted(comparison.mean.readers, 'reader')} and {comparison.model}",
         comparison=comparison,

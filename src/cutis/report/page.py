@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import get_args
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutis.data import PHANTOM_SOURCE
@@ -20,8 +19,6 @@ from cutis.evaluation import (
     Subgroup,
     ThresholdRule,
     counted,
-    decimal,
-    decimal_interval,
     joined,
     percent,
     percent_interval,
@@ -33,9 +30,9 @@ from cutis.report.checklists import filled_checklists
 from cutis.report.data_table import data_rows, recorded_facts
 from cutis.report.examples import example_groups
 from cutis.report.inline import page_policy, shipped_script
+from cutis.report.page_environment import TEMPLATES, page_environment
 from cutis.report.unfamiliar import refusal_figure, refusals
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _MOST_CLASSES_FOR_CURVES = 12
 """With more classes the page shows no precision-recall and reliability curve of each; the files for a paper do."""
 
@@ -69,19 +66,8 @@ def write_report(
     scored = scored_images(
         predictions, manifest, subset=evaluation.subset, allow_leaks=evaluation.leakage.allowed is not None
     )
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.globals.update(
-        percent=percent,
-        percent_interval=percent_interval,
-        decimal=decimal,
-        decimal_interval=decimal_interval,
-        counted=counted,
         malignancy_words=MALIGNANCY_WORDS,
         subgroup_words=bars.SUBGROUP_WORDS,
         figure_words=bars.FIGURE_WORDS,
@@ -101,7 +87,7 @@ def write_report(
     environment.filters["class_name"] = lambda class_id: names.get(class_id, class_id)
     decision = None if evaluation.malignancy is None else figures.decision_figure(evaluation.malignancy)
     points, grouped = evaluation.operating_points, evaluation.group_thresholds
-    script = shipped_script(_TEMPLATES / "figures.js")
+    script = shipped_script(TEMPLATES / "figures.js")
     html = environment.get_template("report.html.jinja").render(
         title=title,
         policy=page_policy(script),

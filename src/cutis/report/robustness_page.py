@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from cutis.data import CORRUPTIONS, PHANTOM_SOURCE, Pixels, corrupt, fit_image, read_image
@@ -26,11 +25,11 @@ from cutis.evaluation import (
     percent_interval,
 )
 from cutis.files import write_text
+from cutis.report.page_environment import page_environment
 from cutis.report.robustness_figures import corruption_figure, corruption_title, kept
 
 LOSS = 0.1
 """A sensitivity for malignancy this far below that of clean images is told."""
-_TEMPLATES = Path(__file__).parent / "templates"
 _SHOWN = (120, 160)  # height × width of an example; corruptions are relative to size
 _LANDSCAPE = (150, 200)  # at which they are drawn, as models of ours decode
 
@@ -65,19 +64,8 @@ def write_robustness_page(
     Raises:
         CutisError: the file cannot be written.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.globals.update(
-        percent=percent,
-        percent_interval=percent_interval,
-        decimal=decimal,
-        decimal_interval=decimal_interval,
-        counted=counted,
         kept=kept,
         points=points,
         corruption_title=corruption_title,

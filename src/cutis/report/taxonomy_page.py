@@ -5,15 +5,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutis.errors import TaxonomyError
 from cutis.files import write_text
 from cutis.report.inline import content_hash, inline_json
+from cutis.report.page_environment import TEMPLATES, page_environment
 from cutis.taxonomy import Taxonomy
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 KINDS = {
     "benign": "benign",
@@ -61,15 +59,9 @@ def write_taxonomy_page(
         taxonomy[node_id]
     if counts and min(counts.values()) < 0:
         raise TaxonomyError("negative image counts", fix="Counts are 0 or more.")
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = "\n".join((_TEMPLATES / each).read_text(encoding="utf-8") for each in ("report.css", "taxonomy.css"))
-    script = (_TEMPLATES / "taxonomy.js").read_text(encoding="utf-8")
+    environment = page_environment()
+    style = "\n".join((TEMPLATES / each).read_text(encoding="utf-8") for each in ("report.css", "taxonomy.css"))
+    script = (TEMPLATES / "taxonomy.js").read_text(encoding="utf-8")
     html = environment.get_template("taxonomy.html.jinja").render(
         name=taxonomy.name,
         nodes=len(taxonomy),
