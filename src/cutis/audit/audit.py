@@ -14,7 +14,7 @@ from cutis.audit.label_trouble import label_trouble
 from cutis.audit.link_calibration import read_link_thresholds
 from cutis.audit.links import find_links, link_groups
 from cutis.audit.neighbours import candidate_pairs
-from cutis.audit.quality import image_quality
+from cutis.audit.quality import image_quality, read_quality_thresholds
 from cutis.audit.result import Audit, AuditResult
 from cutis.audit.shortcuts import ShortcutResult, shortcut_check
 from cutis.audit.skin_tone import FitzpatrickAgreement, fitzpatrick_agreement, skin_tone
@@ -51,6 +51,7 @@ def audit_images(
         ImageError: images that cannot be read, named together.
     """
     begin = stage or (lambda _name, _total: lambda _steps: None)
+    limits = read_quality_thresholds(quality_limits)
     compared = compared_images(manifest, against)
     own = manifest.filter(pl.col("image_path").is_not_null())
     if own.is_empty():
@@ -68,10 +69,10 @@ def audit_images(
     groups = pl.concat([link_groups(compared, fingerprints, pairs), recorded], how="horizontal")
     leaks = split_leaks(groups, pairs)
 
-    quality = image_quality(own, quality_limits, progress=begin("quality", len(own)))
+    quality = image_quality(own, limits, progress=begin("quality", len(own)))
     trouble = label_trouble(manifest, pairs)
     shortcuts = shortcut_check(manifest, progress=begin("shortcuts", len(own)))
-    tones = skin_tone(own, progress=begin("skin tone", len(own)))
+    tones = skin_tone(own)
     agreement = fitzpatrick_agreement(own, tones)
 
     same = pairs.filter(pl.col("verdict") == "same")

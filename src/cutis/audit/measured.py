@@ -1,4 +1,4 @@
-"""Measuring every image of a manifest once: in threads, each file by its content, kept for the next run.
+"""Measuring every image of a manifest once: on all cores, each file by its content, kept for the next run.
 
 What is kept is a table, one row a file and its mask, by the hash of their contents: a renamed or copied image is not
 measured again, a changed one is.
@@ -6,18 +6,20 @@ measured again, a changed one is.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-import cv2
 import polars as pl
 from filelock import FileLock
 
+from cutis.audit.workers import workers
 from cutis.data import Pixels, cache_folder, content_key, read_image
 from cutis.errors import ImageError, listed
 from cutis.files import replacing
 
 Measure = Callable[[Pixels, Pixels | None], Mapping[str, float]]
 _CHUNK = 512
+_WORTH_PROCESSES = 400
 
 
 def measured(
@@ -54,13 +56,8 @@ def measured(
             where=str(folder),
             fix="Free some space, or set CUTIS_CACHE to a folder with more.",
         ) from error
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # a thread an image: OpenCV's own threads would wait for each other
-    try:
-        with FileLock(folder / "lock"):
-            return _measured_locked(rows, measure, columns, folder / "measures.parquet", progress)
-    finally:
-        cv2.setNumThreads(threads)
+    with FileLock(folder / "lock"):
+        return _measured_locked(rows, measure, columns, folder / "measures.parquet", progress)
 
 
 def _measured_locked(
@@ -81,10 +78,11 @@ def _measured_locked(
         new = {key: file for key, file in zip(keys, files, strict=True) if key and key not in have}
         if progress:
             progress(len(files) - len(new) - len(bad))
-        items = list(new.items())
+    items = list(new.items())
+    with workers(enough=len(items) >= _WORTH_PROCESSES) as pool:
         for start in range(0, len(items), _CHUNK):
             chunk = items[start : start + _CHUNK]
-            results = list(pool.map(lambda item: _measured_file(item[1], measure), chunk))
+            results = list(pool.map(partial(_measured_file, measure), [file for _, file in chunk]))
             bad += [each for each in results if isinstance(each, str)]
             found = [
                 {"key": key, **each} for (key, _), each in zip(chunk, results, strict=True) if not isinstance(each, str)
@@ -129,7 +127,7 @@ def _key(file: tuple[str, str | None]) -> tuple[str, str]:
     return key, ""
 
 
-def _measured_file(file: tuple[str, str | None], measure: Measure) -> Mapping[str, float] | str:
+def _measured_file(measure: Measure, file: tuple[str, str | None]) -> Mapping[str, float] | str:
     image_path, mask_path = file
     try:
         mask = None if mask_path is None else read_image(mask_path)[..., 0]

@@ -175,8 +175,8 @@ def ruler(image: Pixels, areas: Areas) -> float:
     if (marks > 0).mean() < _FEWEST_MARKS:
         return 0.0
     side = int(np.hypot(height, width)) // 4 * 4 + 4
-    found = [_stretches(_turned_rows(marks, degrees, side)) for degrees in np.arange(0, 180, 15.0)]
-    stretches, alone = (np.concatenate(each) for each in zip(*found, strict=True))
+    turned = np.stack([_turned_rows(marks, degrees, side) for degrees in np.arange(0, 180, 15.0)])
+    stretches, alone = _stretches(turned)
     if not len(stretches):
         return 0.0
     stretches = stretches - stretches.mean(axis=1, keepdims=True)
@@ -203,15 +203,20 @@ def _stretches(rows: Plane) -> tuple[Plane, Plane]:
     """Stretches of 64 pixels of every band of eight rows that hold marks, S × 64, and how alone each stands, S.
 
     Hairs and skin are regular here and there too, but go on above and below: alone is the band's share of what lies
-    within 26 rows.
+    within 26 rows. ``rows`` are those of all directions, D × rows × columns.
     """
-    pieces = np.lib.stride_tricks.sliding_window_view(rows, _STRETCH, axis=1)[:, ::32]
-    amount = np.pad(pieces.sum(axis=2), ((7, 7), (0, 0)))
-    total = np.concatenate([np.zeros_like(amount[:1]), np.cumsum(amount, axis=0)])
-    at = np.arange(7, 7 + len(rows) - 1)
-    band, around = total[at + 3] - total[at - 1], total[at + 8] - total[at - 6]
+    directions, height, width = rows.shape
+    half = _STRETCH // 2
+    pieces = np.lib.stride_tricks.sliding_window_view(rows, _STRETCH, axis=2)[:, :, ::half]
+    halves = rows[..., : width // half * half].reshape(directions, height, -1, half).sum(axis=3)
+    total = np.zeros((directions, height + 15, pieces.shape[2]), np.float32)  # of the rows before, 7 empty ones around
+    np.cumsum(halves[..., :-1] + halves[..., 1:], axis=1, out=total[:, 8 : height + 8])
+    total[:, height + 8 :] = total[:, height + 7 : height + 8]
+    bands = height - 1
+    band = total[:, 10 : 10 + bands] - total[:, 6 : 6 + bands]
+    around = total[:, 15 : 15 + bands] - total[:, 1 : 1 + bands]
     kept = band > 0.12 * 2 * _LEAST_TICK * _STRETCH  # less cannot hold enough ticks
-    stretches = ((pieces[:-1][kept] + pieces[1:][kept]) / 2).reshape(-1, _STRETCH)
+    stretches = (pieces[:, :-1][kept] + pieces[:, 1:][kept]) / 2
     alone = band[kept] / np.maximum(around[kept], 1e-6)
     marked = (stretches > _LEAST_TICK).mean(axis=1) > 0.12
     return stretches[marked], alone[marked]

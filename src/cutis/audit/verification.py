@@ -8,7 +8,6 @@ the two images, nor on any other pair.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from cutis.audit.alignment import Alignment, Keypoints, align, find_keypoints
+from cutis.audit.workers import workers
 from cutis.data import cache_folder, content_key, read_image
 from cutis.errors import CutisError, ImageError, listed
 
@@ -34,7 +34,8 @@ _RECORD = np.dtype(
 )
 _IMAGES_HELD = 8192  # about 60 kB each
 _BLOCK = 1024  # pairs after which results are written
-_TASK = 16  # pairs a thread takes at a time
+_TASK = 16  # pairs a worker takes at a time
+_WORTH_PROCESSES = 2000  # pairs
 
 Int64 = npt.NDArray[np.int64]
 Float32 = npt.NDArray[np.float32]
@@ -187,14 +188,14 @@ def _neighbourly(rows: Int64) -> Int64:
 def _compared(paths: Sequence[str], rows: Int64, named: list[bytes]) -> Iterator[npt.NDArray[np.void]]:
     """Records of pairs, block by block; the keypoints of the images used last are held."""
     held: dict[int, Keypoints] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as readers, workers(enough=len(rows) >= _WORTH_PROCESSES) as aligners:
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             used = np.unique(block).tolist()
             seen = {row: held.pop(row) for row in used if row in held}
             missing = [row for row in used if row not in seen]
             bad = []
-            for row, found in zip(missing, pool.map(lambda row: _keypoints(paths[row]), missing), strict=True):
+            for row, found in zip(missing, readers.map(lambda row: _keypoints(paths[row]), missing), strict=True):
                 if isinstance(found, str):
                     bad.append(f"{paths[row]}: {found}")
                 else:
@@ -205,7 +206,8 @@ def _compared(paths: Sequence[str], rows: Int64, named: list[bytes]) -> Iterator
             while len(held) > max(_IMAGES_HELD, len(seen)):
                 del held[next(iter(held))]
             tasks = [block[i : i + _TASK].tolist() for i in range(0, len(block), _TASK)]
-            found_pairs = pool.map(partial(_aligned, seen), tasks)
+            shown = [{row: seen[row] for pair in task for row in pair} for task in tasks]
+            found_pairs = aligners.map(_aligned, shown, tasks)
             yield _as_records(named[start : start + _BLOCK], [each for task in found_pairs for each in task])
 
 
@@ -216,8 +218,8 @@ def _keypoints(path: str) -> Keypoints | str:
         return error.problem
 
 
-def _aligned(seen: dict[int, Keypoints], task: list[tuple[int, int]]) -> list[Alignment]:
-    return [align(seen[i], seen[j]) for i, j in task]
+def _aligned(shown: dict[int, Keypoints], task: list[tuple[int, int]]) -> list[Alignment]:
+    return [align(shown[i], shown[j]) for i, j in task]
 
 
 def _as_records(named: list[bytes], found: list[Alignment]) -> npt.NDArray[np.void]:
