@@ -1,107 +1,307 @@
-"""Reader studies: readings, and multi-reader multi-case (MRMC) statistics on them."""
+"""Reader studies: their design, cases and answers, and multi-reader multi-case (MRMC) statistics on readings.
 
-from cutis.study.agreement import (
-    Agreement,
-    agreement_between_readers,
-    agreement_within_readers,
-    fleiss_kappa,
-    krippendorff_alpha,
-    pairwise_kappa,
-)
-from cutis.study.aid import OddsRatio, Switches, aided_odds_ratio, switches
-from cutis.study.analysis import METHODS, Analysis, StandaloneAnalysis, write_analysis
-from cutis.study.covariance import COVARIANCES, Figures, figures
-from cutis.study.endpoints import (
-    ENDPOINTS,
-    Endpoint,
-    accuracy,
-    auc,
-    balanced_accuracy,
-    endpoint,
-    partial_auc,
-    per_case,
-    sensitivity,
-    specificity,
-)
-from cutis.study.human_machine import Matrix, ReaderComparison, compare_with_readers
-from cutis.study.human_machine_wording import reader_comparison_paragraph
-from cutis.study.mrmc import analyze
-from cutis.study.mrmc_wording import mrmc_paragraph
-from cutis.study.reader_files import read_readers
-from cutis.study.reader_points import MeanPoint, Point, ReaderPoint
-from cutis.study.reading_files import read_readings, write_readings
-from cutis.study.readings import Grid, Readings, ReadingsError, check_readings
-from cutis.study.roe_metz import (
-    RoeMetz,
-    roe_metz_structures,
-    simulate_ratings,
-    simulate_readings,
-    simulated_tests,
-)
-from cutis.study.sample_size import (
-    PlanningVariances,
-    Power,
-    cases_needed,
-    power_of,
-    readers_needed,
-    simulated_power,
-)
-from cutis.study.standalone import compare_with_standalone
+Names are imported when first asked for: a booklet needs a PDF library, statistics scipy, and neither the other's. What
+is kept of a running study, and its rules, is in :mod:`cutis.study.store`, which needs the extra ``study``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cutis.study.agreement import (
+        Agreement,
+        agreement_between_readers,
+        agreement_within_readers,
+        fleiss_kappa,
+        krippendorff_alpha,
+        pairwise_kappa,
+    )
+    from cutis.study.ai_outputs import AiOutput, NamedProbability, ai_outputs
+    from cutis.study.aid import OddsRatio, Switches, aided_odds_ratio, switches
+    from cutis.study.allocation import Item, allocate, case_sets, readers_in_block, repeated_cases
+    from cutis.study.analysis import METHODS, Analysis, StandaloneAnalysis, write_analysis
+    from cutis.study.answer_readings import AnsweredStep, readings_from_answers, repeated_readings
+    from cutis.study.answer_sheet import read_answer_sheet
+    from cutis.study.answers import Answer, Option, check_answer, options, question_text, right_choice
+    from cutis.study.booklet import write_answer_sheet, write_booklet
+    from cutis.study.cases import CaseChoice, StudyCase, choose_cases
+    from cutis.study.covariance import COVARIANCES, Figures, figures
+    from cutis.study.design import BUILT_IN, Arm, Question, Stratum, StudyDesign, StudyError, parse_design
+    from cutis.study.design_files import design_names, read_design, shipped_design, write_design
+    from cutis.study.endpoints import (
+        ENDPOINTS,
+        Endpoint,
+        accuracy,
+        auc,
+        balanced_accuracy,
+        endpoint,
+        partial_auc,
+        per_case,
+        sensitivity,
+        specificity,
+    )
+    from cutis.study.feedback import Feedback, training_feedback
+    from cutis.study.human_machine import Matrix, ReaderComparison, compare_with_readers
+    from cutis.study.human_machine_wording import reader_comparison_paragraph
+    from cutis.study.image_check import Mark, read_image_check, unfit_images, write_image_check
+    from cutis.study.mrmc import analyze
+    from cutis.study.mrmc_wording import mrmc_paragraph
+    from cutis.study.reader_files import read_readers
+    from cutis.study.reader_points import MeanPoint, Point, ReaderPoint
+    from cutis.study.reading_files import read_readings, write_readings
+    from cutis.study.readings import Grid, Readings, ReadingsError, check_readings
+    from cutis.study.roe_metz import RoeMetz, roe_metz_structures, simulate_ratings, simulate_readings, simulated_tests
+    from cutis.study.sample_size import (
+        PlanningVariances,
+        Power,
+        cases_needed,
+        power_of,
+        readers_needed,
+        simulated_power,
+    )
+    from cutis.study.standalone import compare_with_standalone
+
+_HOMES = {
+    "agreement": (
+        "Agreement",
+        "agreement_between_readers",
+        "agreement_within_readers",
+        "fleiss_kappa",
+        "krippendorff_alpha",
+        "pairwise_kappa",
+    ),
+    "ai_outputs": (
+        "AiOutput",
+        "NamedProbability",
+        "ai_outputs",
+    ),
+    "aid": (
+        "OddsRatio",
+        "Switches",
+        "aided_odds_ratio",
+        "switches",
+    ),
+    "allocation": (
+        "Item",
+        "allocate",
+        "case_sets",
+        "readers_in_block",
+        "repeated_cases",
+    ),
+    "analysis": (
+        "METHODS",
+        "Analysis",
+        "StandaloneAnalysis",
+        "write_analysis",
+    ),
+    "answer_readings": (
+        "AnsweredStep",
+        "readings_from_answers",
+        "repeated_readings",
+    ),
+    "answer_sheet": ("read_answer_sheet",),
+    "answers": (
+        "Answer",
+        "Option",
+        "check_answer",
+        "options",
+        "question_text",
+        "right_choice",
+    ),
+    "booklet": (
+        "write_answer_sheet",
+        "write_booklet",
+    ),
+    "cases": (
+        "CaseChoice",
+        "StudyCase",
+        "choose_cases",
+    ),
+    "covariance": (
+        "COVARIANCES",
+        "Figures",
+        "figures",
+    ),
+    "design": (
+        "BUILT_IN",
+        "Arm",
+        "Question",
+        "Stratum",
+        "StudyDesign",
+        "StudyError",
+        "parse_design",
+    ),
+    "design_files": (
+        "design_names",
+        "read_design",
+        "shipped_design",
+        "write_design",
+    ),
+    "endpoints": (
+        "ENDPOINTS",
+        "Endpoint",
+        "accuracy",
+        "auc",
+        "balanced_accuracy",
+        "endpoint",
+        "partial_auc",
+        "per_case",
+        "sensitivity",
+        "specificity",
+    ),
+    "feedback": (
+        "Feedback",
+        "training_feedback",
+    ),
+    "human_machine": (
+        "Matrix",
+        "ReaderComparison",
+        "compare_with_readers",
+    ),
+    "human_machine_wording": ("reader_comparison_paragraph",),
+    "image_check": (
+        "Mark",
+        "read_image_check",
+        "unfit_images",
+        "write_image_check",
+    ),
+    "mrmc": ("analyze",),
+    "mrmc_wording": ("mrmc_paragraph",),
+    "reader_files": ("read_readers",),
+    "reader_points": (
+        "MeanPoint",
+        "Point",
+        "ReaderPoint",
+    ),
+    "reading_files": (
+        "read_readings",
+        "write_readings",
+    ),
+    "readings": (
+        "Grid",
+        "Readings",
+        "ReadingsError",
+        "check_readings",
+    ),
+    "roe_metz": (
+        "RoeMetz",
+        "roe_metz_structures",
+        "simulate_ratings",
+        "simulate_readings",
+        "simulated_tests",
+    ),
+    "sample_size": (
+        "PlanningVariances",
+        "Power",
+        "cases_needed",
+        "power_of",
+        "readers_needed",
+        "simulated_power",
+    ),
+    "standalone": ("compare_with_standalone",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BUILT_IN",
     "COVARIANCES",
     "ENDPOINTS",
     "METHODS",
     "Agreement",
+    "AiOutput",
     "Analysis",
+    "Answer",
+    "AnsweredStep",
+    "Arm",
+    "CaseChoice",
     "Endpoint",
+    "Feedback",
     "Figures",
     "Grid",
+    "Item",
+    "Mark",
     "Matrix",
     "MeanPoint",
+    "NamedProbability",
     "OddsRatio",
+    "Option",
     "PlanningVariances",
     "Point",
     "Power",
+    "Question",
     "ReaderComparison",
     "ReaderPoint",
     "Readings",
     "ReadingsError",
     "RoeMetz",
     "StandaloneAnalysis",
+    "Stratum",
+    "StudyCase",
+    "StudyDesign",
+    "StudyError",
     "Switches",
     "accuracy",
     "agreement_between_readers",
     "agreement_within_readers",
+    "ai_outputs",
     "aided_odds_ratio",
+    "allocate",
     "analyze",
     "auc",
     "balanced_accuracy",
+    "case_sets",
     "cases_needed",
+    "check_answer",
     "check_readings",
+    "choose_cases",
     "compare_with_readers",
     "compare_with_standalone",
+    "design_names",
     "endpoint",
     "figures",
     "fleiss_kappa",
     "krippendorff_alpha",
     "mrmc_paragraph",
+    "options",
     "pairwise_kappa",
+    "parse_design",
     "partial_auc",
     "per_case",
     "power_of",
+    "question_text",
+    "read_answer_sheet",
+    "read_design",
+    "read_image_check",
     "read_readers",
     "read_readings",
     "reader_comparison_paragraph",
+    "readers_in_block",
     "readers_needed",
+    "readings_from_answers",
+    "repeated_cases",
+    "repeated_readings",
+    "right_choice",
     "roe_metz_structures",
     "sensitivity",
+    "shipped_design",
     "simulate_ratings",
     "simulate_readings",
     "simulated_power",
     "simulated_tests",
     "specificity",
     "switches",
+    "training_feedback",
+    "unfit_images",
     "write_analysis",
+    "write_answer_sheet",
+    "write_booklet",
+    "write_design",
+    "write_image_check",
     "write_readings",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f"cutis.study.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'cutis.study' has no attribute '{name}'")
