@@ -1,7 +1,6 @@
 """The report's section on strange images, and its figures for a paper."""
 
 import csv
-import dataclasses
 import re
 
 import numpy as np
@@ -26,9 +25,13 @@ def strange(whole):
     )
     generator = np.random.default_rng(1)
     scores = generator.normal(0, 0.5, 350) + np.where(np.arange(350) >= 200, 1.2, 0)
-    predictions = dataclasses.replace(whole.predictions, unfamiliarity=scores)
+    predictions = with_scores(whole.predictions, scores)
     evaluation = evaluate(predictions, frame, resamples=100)
     return evaluation, predictions, frame
+
+
+def with_scores(plain, scores):
+    return Predictions(plain.ids, plain.probabilities, plain.classes, plain.seen_column, unfamiliarity=scores)
 
 
 def page(strange, folder):
@@ -65,7 +68,7 @@ def test_diagnoses_the_model_does_not_know_are_named_and_escaped(strange, tmp_pa
 
 
 def test_where_none_is_unknown_it_says_so(whole, tmp_path):
-    predictions = dataclasses.replace(whole.predictions, unfamiliarity=np.linspace(-1, 0.9, 350))
+    predictions = with_scores(whole.predictions, np.linspace(-1, 0.9, 350))
     evaluation = evaluate(predictions, whole.manifest, resamples=100)
     told = words(page((evaluation, predictions, whole.manifest), tmp_path)[1])
     assert "Here it warned of 0 images of 350: 0.0%" in told

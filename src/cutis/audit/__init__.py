@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from cutis.audit.audit import audit_images, compared_images
     from cutis.audit.decisions import Decision, Decisions, read_decisions, write_decisions
     from cutis.audit.gate import audit_findings, split_leaks, with_audit_groups, with_sides
+    from cutis.audit.neighbours import nearest_neighbours
     from cutis.audit.quality import QualityThresholds, image_quality, leave_out_unfit, read_quality_thresholds
-    from cutis.audit.quality_measures import MEASURES
+    from cutis.audit.quality_areas import Areas, areas_of, within
+    from cutis.audit.quality_measures import MEASURES, ruler
     from cutis.audit.result import Audit, AuditResult, read_audit, write_audit
     from cutis.audit.shortcuts import ShortcutResult, shortcut_check
     from cutis.audit.skin_tone import FitzpatrickAgreement, fitzpatrick_agreement, skin_tone
@@ -20,8 +22,10 @@ _HOMES = {
     "audit": ("audit_images", "compared_images"),
     "decisions": ("Decision", "Decisions", "read_decisions", "write_decisions"),
     "gate": ("audit_findings", "split_leaks", "with_audit_groups", "with_sides"),
+    "neighbours": ("nearest_neighbours",),
     "quality": ("QualityThresholds", "image_quality", "leave_out_unfit", "read_quality_thresholds"),
-    "quality_measures": ("MEASURES",),
+    "quality_areas": ("Areas", "areas_of", "within"),
+    "quality_measures": ("MEASURES", "ruler"),
     "result": ("Audit", "AuditResult", "read_audit", "write_audit"),
     "shortcuts": ("ShortcutResult", "shortcut_check"),
     "skin_tone": ("FitzpatrickAgreement", "fitzpatrick_agreement", "skin_tone"),
@@ -30,6 +34,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "MEASURES",
+    "Areas",
     "Audit",
     "AuditResult",
     "Decision",
@@ -37,20 +42,24 @@ __all__ = [
     "FitzpatrickAgreement",
     "QualityThresholds",
     "ShortcutResult",
+    "areas_of",
     "audit_findings",
     "audit_images",
     "compared_images",
     "fitzpatrick_agreement",
     "image_quality",
     "leave_out_unfit",
+    "nearest_neighbours",
     "read_audit",
     "read_decisions",
     "read_quality_thresholds",
+    "ruler",
     "shortcut_check",
     "skin_tone",
     "split_leaks",
     "with_audit_groups",
     "with_sides",
+    "within",
     "write_audit",
     "write_decisions",
 ]

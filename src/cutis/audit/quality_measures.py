@@ -172,9 +172,9 @@ def ruler(image: Pixels, areas: Areas) -> float:
     height, width = marks.shape
     free = (areas.field & ~areas.lesion).astype(np.uint8)
     marks[cv2.resize(free, (width, height), interpolation=cv2.INTER_NEAREST) == 0] = 0
-    if (marks > 0).mean() < _FEWEST_MARKS:
-        return 0.0
     side = int(np.hypot(height, width)) // 4 * 4 + 4
+    if side < _STRETCH or (marks > 0).mean() < _FEWEST_MARKS:
+        return 0.0
     turned = np.stack([_turned_rows(marks, degrees, side) for degrees in np.arange(0, 180, 15.0)])
     stretches, alone = _stretches(turned)
     if not len(stretches):

@@ -6,7 +6,22 @@ from importlib import metadata
 
 import typer
 
-from cutis.cli import audit, compare, data, demo, evaluate, predict, robustness, split, study, taxonomy, train
+from cutis.cli import (
+    audit,
+    compare,
+    data,
+    demo,
+    embed,
+    evaluate,
+    explain,
+    predict,
+    robustness,
+    similar,
+    split,
+    study,
+    taxonomy,
+    train,
+)
 from cutis.errors import CutisError
 
 app = typer.Typer(
@@ -26,6 +41,9 @@ app.command("predict")(predict.predict_verb)
 app.command("evaluate")(evaluate.evaluate_verb)
 app.command("compare")(compare.compare_verb)
 app.command("robustness")(robustness.robustness_verb)
+app.command("explain")(explain.explain_verb)
+app.command("embed")(embed.embed_verb)
+app.command("similar")(similar.similar_verb)
 app.add_typer(taxonomy.taxonomy_app)
 app.add_typer(study.study_app)
 

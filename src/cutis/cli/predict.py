@@ -61,7 +61,7 @@ def predict_verb(
     tables = [each for each in rest if each.suffix.lower() in _MANIFEST_SUFFIXES]
     if tables and len(tables) < len(rest):
         raise ImageError("images and manifests are named together", fix="Predict them apart.")
-    patient = {"age_approx": age, "sex": _sex(sex), "anatom_site": _site(site)}
+    patient = {"age_approx": age, "sex": patient_sex(sex), "anatom_site": patient_site(site)}
     if tables and any(value is not None for value in patient.values()):
         raise CutisError("--age, --sex and --site go with single images", fix="A manifest has columns for them.")
     if len(tables) > 0 and output is None:
@@ -243,13 +243,15 @@ def _answer(bundle: "Bundle | OnnxBundle", differential: "Differential | None", 
     return grid
 
 
-def _sex(word: str | None) -> str | None:
+def patient_sex(word: str | None) -> str | None:
+    """The value of ``--sex``, checked."""
     if word is not None and word not in ("female", "male"):
         raise CutisError(f"--sex takes female or male, not '{word}'", fix="Leave it out if it is not known.")
     return word
 
 
-def _site(word: str | None) -> str | None:
+def patient_site(word: str | None) -> str | None:
+    """The value of ``--site`` as the ISIC archive's word."""
     if word is None:
         return None
     from cutis.data import isic_anatom_site

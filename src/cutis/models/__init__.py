@@ -47,7 +47,14 @@ if TYPE_CHECKING:
     )
     from cutis.models.onnx_network import OnnxBundle, add_onnx, load_onnx_bundle
     from cutis.models.patient import FIELD_SIZES, PatientField, patient_codes
-    from cutis.models.predict import Outputs, fastest_bundle, manifest_outputs, predict_files, predict_manifest
+    from cutis.models.predict import (
+        Outputs,
+        fastest_bundle,
+        manifest_outputs,
+        network_outputs,
+        predict_files,
+        predict_manifest,
+    )
     from cutis.models.weights import PretrainedWeights, find_weights
 
 _HOMES = {
@@ -84,7 +91,14 @@ _HOMES = {
     "inference": ("autocast", "best_device", "keep_depthwise_in_float32", "keep_memory", "predict_logits", "to_input"),
     "onnx_network": ("OnnxBundle", "add_onnx", "load_onnx_bundle"),
     "patient": ("FIELD_SIZES", "PatientField", "patient_codes"),
-    "predict": ("Outputs", "fastest_bundle", "manifest_outputs", "predict_files", "predict_manifest"),
+    "predict": (
+        "Outputs",
+        "fastest_bundle",
+        "manifest_outputs",
+        "network_outputs",
+        "predict_files",
+        "predict_manifest",
+    ),
     "weights": ("PretrainedWeights", "find_weights"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -125,6 +139,7 @@ __all__ = [
     "model_card",
     "model_facts",
     "network_in_words",
+    "network_outputs",
     "patient_codes",
     "predict_corrupted",
     "predict_files",

@@ -1,0 +1,28 @@
+"""What the store refuses."""
+
+from cutis.study.answers import Answer
+from cutis.study.design import StudyError
+
+
+class StoreError(StudyError):
+    """The database cannot be opened, is busy, or is of another version."""
+
+
+class AccessError(StudyError):
+    """A link or a session is not valid, or what was asked for is not this reader's or not before them now."""
+
+
+class NotNowError(StudyError):
+    """The reader is not at this point: consent is missing, the wash-out is not over, the study is closed …"""
+
+
+class AnswerKeptError(StudyError):
+    """The case is answered already, and otherwise; ``kept`` is the answer that stands."""
+
+    def __init__(self, problem: str, *, where: str = "", fix: str = "", kept: Answer | None = None) -> None:
+        super().__init__(problem, where=where, fix=fix)
+        self.kept = kept
+
+
+class ChainError(StudyError):
+    """The event log has been changed, or does not fit the answers."""

@@ -1,0 +1,164 @@
+"""The event log: append-only, each event bound to the one before by its hash.
+
+Each reader has a chain of their own, and the study one (-1): so readers who answer at once wait for no common lock. A
+``sealed`` event of the study's chain holds the last hash of every reader's chain, which binds the chains together.
+
+The hash of an event is SHA-256 over the canonical JSON (keys in order, no spaces, ASCII) of an object with ``study``
+(the study's random key), ``chain``, ``sequence``, ``at`` (UTC, ISO 8601 to the microsecond), ``kind``, ``details`` and
+``previous``, the hash before it: 64 zeros for the first. Whoever can write to the database can still make a whole new
+chain; a hash of a seal kept elsewhere (:func:`seal` returns it) shows that.
+"""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, bindparam, func, insert, select
+
+from cutis.study.store.errors import NotNowError
+from cutis.study.store.models import Event, canonical_json
+
+STUDY_CHAIN = -1
+"""The chain of the study itself; a reader's is their number."""
+
+FIRST = "0" * 64
+"""What stands before the first event of a chain."""
+
+STEP_BACK = timedelta(seconds=5)
+"""How far the server's clock may go back (it is corrected now and then): the time then stands still for a reader."""
+
+Kind = Literal[
+    "created",
+    "sealed",
+    "closed",
+    "added",
+    "invited",
+    "joined",
+    "consented",
+    "instructed",
+    "shown",
+    "displayed",
+    "zoomed",
+    "hidden",
+    "answered",
+    "changed",
+    "timed out",
+    "moved on",
+    "paused",
+    "resumed",
+    "finished",
+    "withdrawn",
+]
+
+
+class LoggedEvent(NamedTuple):
+    """An event as it stands in the log."""
+
+    chain: int
+    sequence: int
+    at: datetime
+    kind: str
+    details: dict[str, Any]
+    previous: str
+    hash: str
+
+
+class Head(NamedTuple):
+    """The end of a chain: what the next event is bound to."""
+
+    sequence: int
+    at: datetime | None
+    hash: str
+
+
+EMPTY = Head(-1, None, FIRST)
+
+_HEAD = (
+    select(Event.sequence, Event.at, Event.hash)
+    .where(Event.study_id == bindparam("study"), Event.chain == bindparam("chain"))
+    .order_by(Event.sequence.desc())
+    .limit(1)
+)
+_APPEND = insert(Event)
+
+
+def head(connection: Connection, study_id: int, chain: int) -> Head:
+    """The end of a chain; ``EMPTY`` where it has no event."""
+    row = connection.execute(_HEAD, {"study": study_id, "chain": chain}).one_or_none()
+    return EMPTY if row is None else Head(row.sequence, row.at, row.hash)
+
+
+def heads(connection: Connection, study_id: int) -> dict[int, Head]:
+    """The end of every chain of a study."""
+    last = (
+        select(Event.chain, func.max(Event.sequence).label("sequence"))
+        .where(Event.study_id == study_id)
+        .group_by(Event.chain)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(Event.chain, Event.sequence, Event.at, Event.hash)
+        .join(last, (Event.chain == last.c.chain) & (Event.sequence == last.c.sequence))
+        .where(Event.study_id == study_id)
+        .order_by(Event.chain)
+    )
+    return {row.chain: Head(row.sequence, row.at, row.hash) for row in rows}
+
+
+def steady(now: datetime, last: datetime | None) -> datetime:
+    """The time to reckon with: never before the last event of this chain.
+
+    Raises:
+        NotNowError: the server's clock went back by more than ``STEP_BACK``.
+        ValueError: ``now`` has no time zone.
+    """
+    if now.tzinfo is None:
+        raise ValueError("the time has no time zone")
+    now = now.astimezone(UTC)
+    if last is None or now >= last:
+        return now
+    if last - now > STEP_BACK:
+        raise NotNowError(
+            f"the server's clock ({now:%Y-%m-%d %H:%M:%S} UTC) is behind what it showed before "
+            f"({last:%Y-%m-%d %H:%M:%S} UTC)",
+            fix="Set the clock; nothing was recorded.",
+        )
+    return last
+
+
+def event_hash(study_key: str, event: LoggedEvent) -> str:
+    """SHA-256, in hexadecimal, of an event and the hash before it; the event's own ``hash`` does not count."""
+    told = {
+        "study": study_key,
+        "chain": event.chain,
+        "sequence": event.sequence,
+        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "kind": event.kind,
+        "details": event.details,
+        "previous": event.previous,
+    }
+    return content_sha256(told)
+
+
+def content_sha256(value: Any) -> str:
+    """SHA-256, in hexadecimal, of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode("ascii")).hexdigest()
+
+
+class Log:
+    """Appends to one chain within a transaction that holds the chain's lock: the row of its reader, or its study."""
+
+    def __init__(self, connection: Connection, study_id: int, study_key: str, chain: int) -> None:
+        self._connection = connection
+        self._study_id = study_id
+        self._study_key = study_key
+        self._chain = chain
+        self.head = head(connection, study_id, chain)
+
+    def append(self, kind: Kind, at: datetime, details: dict[str, Any] | None = None) -> str:
+        """Append an event and return its hash."""
+        event = LoggedEvent(self._chain, self.head.sequence + 1, at, kind, details or {}, self.head.hash, "")
+        event = event._replace(hash=event_hash(self._study_key, event))
+        self._connection.execute(_APPEND, {"study_id": self._study_id, **event._asdict()})
+        self.head = Head(event.sequence, at, event.hash)
+        return event.hash

@@ -1,0 +1,15 @@
+"""Alembic's entry: migrations run on the connection that :mod:`cutis.study.store.database` hands over."""
+
+from alembic import context
+
+from cutis.study.store.models import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    compare_type=True,
+    transactional_ddl=True,  # SQLite can, too; the caller's transaction holds it all
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,288 @@
+"""What a reader's page may show: all of it, and nothing else leaves the store for a reader.
+
+It never holds an image's id or path, another reader's data, the truth (but as feedback on a training case, after the
+answer) or the AI's output in a step without it. Nor does it tell a repeated case from another.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection, bindparam, func, select
+
+from cutis.study.answers import Answer
+from cutis.study.cases import StudyCase
+from cutis.study.design import Question, Shown, StudyDesign
+from cutis.study.feedback import training_feedback
+from cutis.study.store.access import as_reader, find_reader
+from cutis.study.store.case_aid import CaseAid
+from cutis.study.store.database import Store
+from cutis.study.store.errors import AccessError
+from cutis.study.store.kept_cases import kept_case
+from cutis.study.store.models import AnyRow, Case, Item, Step, Study
+from cutis.study.store.steps import (
+    has_feedback,
+    is_changeable,
+    is_overdue,
+    next_step,
+    opens_at,
+    settle,
+    step_by_key,
+    step_on_screen,
+)
+
+State = Literal["consent", "instructions", "ready", "case", "feedback", "paused", "wash-out", "finished", "closed"]
+"""``ready``: between two steps; the next one is shown, and its clock started, when the reader asks for it."""
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ShownAid(_Shown):
+    """What the AI says, as far as the arm shows it. ``heatmap``: there is one, see :func:`heatmap`."""
+
+    differential: tuple[tuple[str, float], ...] | None = None
+    risk: str | None = None
+    heatmap: bool = False
+
+
+class ShownCase(_Shown):
+    """The step before the reader.
+
+    ``key`` names it in answers and picture addresses. ``facts``: what the design shows of the patient, where known.
+    ``seconds_left``: until the due time, by the server's clock; None without a limit. ``answer``: the one that is kept
+    and may be changed. ``earlier_answer``: in the second step of a sequential study, the reader's own from the first.
+    """
+
+    key: str
+    step: int
+    steps: int
+    facts: dict[str, str | int]
+    aid: ShownAid | None
+    question: Question
+    zoom: bool
+    shown_at: datetime
+    due_at: datetime | None
+    seconds_left: float | None
+    answer: Answer | None
+    earlier_answer: Answer | None
+
+
+class ShownFeedback(_Shown):
+    """After a training case: what was right, in words, and what the reader answered.
+
+    ``right``, ``right_answer`` and ``diagnosis`` are those of :func:`cutis.study.training_feedback`.
+    """
+
+    key: str
+    facts: dict[str, str | int]
+    aid: ShownAid | None
+    outcome: Literal["answered", "timed out"]
+    answer: Answer | None
+    right: bool
+    right_answer: str
+    diagnosis: str
+
+
+class Progress(_Shown):
+    """How far the reader is in this period: cases done, training cases and repeats among them."""
+
+    period: int
+    periods: int
+    done: int
+    cases: int
+    part: Literal["training", "main"] | None
+    """Of the case before the reader, or the next one."""
+
+
+class Page(_Shown):
+    """All that a page may show; ``state`` says which of the rest is given."""
+
+    state: State
+    title: str
+    language: str
+    consent: str | None = None
+    instructions: str | None = None
+    progress: Progress | None = None
+    case: ShownCase | None = None
+    feedback: ShownFeedback | None = None
+    opens_at: datetime | None = None
+
+
+_CLOSED = select(Study.closed_at).where(Study.id == bindparam("study"))
+_PROGRESS = (
+    select(func.count(Step.id), func.count(Step.left_at))
+    .join(Item, Item.id == Step.item_id)
+    .where(Step.reader_id == bindparam("reader"), Item.period == bindparam("period"), Step.number == bindparam("last"))
+)
+
+
+def shown_now(store: Store, token: str, now: datetime) -> Page:
+    """What the reader has before them. It starts no clock: reload, back and a second tab give the same.
+
+    Raises:
+        AccessError: it is no session, or one that was ended.
+    """
+    page = store.read(lambda connection: _page(store, connection, token, now))
+    if page is None:  # the time is up, and nobody has recorded it yet
+        as_reader(store, token, now, lambda visit: settle(visit) and None)
+        page = store.read(lambda connection: _page(store, connection, token, now))
+        assert page is not None
+    return page
+
+
+def picture(store: Store, token: str, key: str, now: datetime) -> Path:
+    """The image file of the step before the reader; to be sent without its name, and not to be cached.
+
+    Raises:
+        AccessError: it is no session, or the step is not before this reader now.
+    """
+    return Path(store.read(lambda connection: _before(store, connection, token, key, now)).image_path)
+
+
+def heatmap(store: Store, token: str, key: str, now: datetime) -> Path:
+    """The AI's heatmap for the step before the reader, in an arm that shows it.
+
+    Raises:
+        AccessError: it is no session, the step is not before this reader now, or its arm shows no heatmap.
+    """
+
+    def work(connection: Connection) -> str | None:
+        row = _before(store, connection, token, key, now)
+        if "heatmap" not in store.design(connection, row.study_id).arm(row.arm).aid:
+            return None
+        return CaseAid.model_validate(row.aid).heatmap_path
+
+    path = store.read(work)
+    if path is None:
+        raise _not_before_you()
+    return Path(path)
+
+
+def _page(store: Store, connection: Connection, token: str, now: datetime) -> Page | None:
+    """The page; None where a step's time is up and not recorded."""
+    reader = find_reader(connection, token)
+    design = store.design(connection, reader.study_id)
+    closed_at = connection.execute(_CLOSED, {"study": reader.study_id}).scalar_one()
+    told: dict[str, Any] = {"title": design.title, "language": design.language}
+    if closed_at is not None:
+        return Page(state="closed", **told)
+    if reader.consented_at is None:
+        return Page(state="consent", consent=design.consent, **told)
+    told["instructions"] = design.instructions
+    if reader.instructed_at is None:
+        return Page(state="instructions", **told)
+    step = step_on_screen(connection, reader.id)
+    if step is not None and is_overdue(design, step, now):
+        return None
+    here = step if step is not None else next_step(connection, reader.id)
+    told["progress"] = _progress(connection, reader.id, design, here)
+    if here is None:
+        return Page(state="finished", **told)
+    if step is not None:
+        case, aid = kept_case(connection, reader.study_id, step.case)
+        if step.outcome is not None and has_feedback(design, step):
+            return Page(state="feedback", feedback=_feedback(design, step, case, aid), **told)
+        return Page(state="case", case=_case(connection, design, step, case, aid, now), **told)
+    if reader.paused_at is not None:
+        return Page(state="paused", **told)
+    opens = opens_at(connection, reader.id, here.period, design)
+    if opens is not None and now < opens:
+        return Page(state="wash-out", opens_at=opens, **told)
+    return Page(state="ready", **told)
+
+
+def _case(
+    connection: Connection, design: StudyDesign, step: AnyRow, case: StudyCase, aid: CaseAid | None, now: datetime
+) -> ShownCase:
+    earlier = None
+    if step.number > 0:
+        earlier = connection.execute(
+            select(Step.answer).where(Step.item_id == step.item_id, Step.number == step.number - 1)
+        ).scalar_one()
+    left = None
+    if step.due_at is not None:  # a server clock that was set back shows no more than the whole time
+        left = max(0.0, (step.due_at - max(now, step.shown_at)).total_seconds())
+    return ShownCase(
+        key=step.key,
+        step=step.number,
+        steps=2 if design.reading == "sequential" else 1,
+        facts=_facts(design, case),
+        aid=_aid(design, step, aid),
+        question=design.question,
+        zoom=design.zoom,
+        shown_at=step.shown_at,
+        due_at=step.due_at,
+        seconds_left=left,
+        answer=_answer(step.answer) if is_changeable(design, step) else None,
+        earlier_answer=_answer(earlier),
+    )
+
+
+def _feedback(design: StudyDesign, step: AnyRow, case: StudyCase, aid: CaseAid | None) -> ShownFeedback:
+    answer = _answer(step.answer)
+    told = training_feedback(design, case, answer)
+    return ShownFeedback(
+        key=step.key,
+        facts=_facts(design, case),
+        aid=_aid(design, step, aid),
+        outcome=step.outcome,
+        answer=answer,
+        right=told.right,
+        right_answer=told.answer,
+        diagnosis=told.diagnosis,
+    )
+
+
+def _facts(design: StudyDesign, case: StudyCase) -> dict[str, str | int]:
+    known: dict[Shown, str | int | None] = {"age": case.age, "sex": case.sex, "site": case.site}
+    return {name: value for name in design.shown if (value := known[name]) is not None}
+
+
+def _aid(design: StudyDesign, step: AnyRow, aid: CaseAid | None) -> ShownAid | None:
+    shown = design.arm(step.arm).aid
+    if not shown or aid is None:
+        return None
+    return ShownAid(
+        differential=aid.differential if "differential" in shown else None,
+        risk=aid.risk if "risk" in shown else None,
+        heatmap="heatmap" in shown,
+    )
+
+
+def _answer(kept: dict[str, Any] | None) -> Answer | None:
+    return None if kept is None else Answer.model_validate(kept)
+
+
+def _progress(connection: Connection, reader_id: int, design: StudyDesign, here: AnyRow | None) -> Progress:
+    period = design.periods - 1 if here is None else here.period
+    last = 1 if design.reading == "sequential" else 0
+    row = connection.execute(_PROGRESS, {"reader": reader_id, "period": period, "last": last}).one()
+    part = None if here is None else "training" if here.part == "training" else "main"
+    return Progress(period=period, periods=design.periods, done=row[1], cases=row[0], part=part)
+
+
+def _before(store: Store, connection: Connection, token: str, key: str, now: datetime) -> AnyRow:
+    """Image, AI output and arm of the step of this key, if it is before the reader and its time is not up."""
+    reader = find_reader(connection, token)
+    step = step_by_key(connection, reader.id, key)
+    if step is None or step.shown_at is None or step.left_at is not None:
+        raise _not_before_you()
+    if step.outcome is None and is_overdue(store.design(connection, reader.study_id), step, now):
+        raise _not_before_you()
+    row = connection.execute(
+        select(Case.image_path, Case.aid, Step.arm, Case.study_id)
+        .join(Item, (Item.study_id == Case.study_id) & (Item.case_id == Case.case_id))
+        .join(Step, Step.item_id == Item.id)
+        .join(Study, Study.id == Case.study_id)
+        .where(Step.id == step.id, Study.closed_at.is_(None))
+    ).one_or_none()
+    if row is None:
+        raise _not_before_you()
+    return row
+
+
+def _not_before_you() -> AccessError:
+    return AccessError("this case is not before you", fix="Go on with the case that is shown.")
