@@ -20,6 +20,7 @@ def held(classes, node):
         ("benign", ["bkl", "df", "nv", "vasc"]),
         ("Benign dermal tumors, cysts, sinuses", ["df", "vasc"]),
         ("BCC", ["bcc"]),
+        ("melanoma", ["mel"]),
     ],
 )
 def test_a_class_or_a_node_by_any_of_its_words(ham7, node, classes):
@@ -40,7 +41,7 @@ def test_classes_of_a_data_sets_own_words_are_found_by_their_id():
     [
         ("ham7", "melanomma", "no diagnosis is called 'melanomma'.*Name a class .akiec.*Did you mean"),
         ("ham7", "inflammatory", "holds no class"),
-        ("ham7", "melanoma", "partly within 'melanoma': 'malignant-melanoma'. Name a class .akiec, bcc"),
+        ("ham7", "nodular melanoma", "partly within 'melanoma-invasive-nodular': 'malignant-melanoma'. Name a class .akiec, bcc"),
         ("malignant-melanoma,basal-cell-carcinoma", "malignant", "holds all classes"),
         ("ham7+other", "malignant", "class 'other' lies partly within 'malignant'"),
     ],

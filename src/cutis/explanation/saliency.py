@@ -75,7 +75,7 @@ def smoothgrad(
                 nt_type="smoothgrad",
                 nt_samples=COPIES,
                 nt_samples_batch_size=_AT_A_TIME,
-                stdevs=NOISE * float(images[row].max() - images[row].min()),
+                stdevs=NOISE * float(images[row].detach().max() - images[row].detach().min()),
                 additional_forward_args=torch.tensor([row]),
                 abs=False,
             )

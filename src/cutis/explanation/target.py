@@ -34,14 +34,17 @@ def explained_target(classes: ClassSet, node: str) -> Target:
 
     Args:
         classes: what the network tells apart.
-        node: the id of a class; or a node of the shipped tree, by any of its words, that holds some classes whole.
-            A class's id comes first where both have the same.
+        node: the id or name of a class; or a node of the shipped tree, by any of its words, that holds some classes
+            whole. A class comes first where both are called the same.
 
     Raises:
         TaxonomyError: nothing is called so, or the node holds no class, all of them, or one only in part.
     """
-    if node in classes.ids:
-        return Target(node, classes[node].name, np.array([each == node for each in classes.ids]))
+    named = [each.id for each in classes.classes if node == each.id] or [
+        each.id for each in classes.classes if node.casefold() == each.name.casefold()
+    ]
+    if len(named) == 1:
+        return Target(named[0], classes[named[0]].name, np.array([each == named[0] for each in classes.ids]))
     taxonomy = shipped_taxonomy()
     try:
         found = taxonomy.find(node)
