@@ -41,7 +41,11 @@ def test_classes_of_a_data_sets_own_words_are_found_by_their_id():
     [
         ("ham7", "melanomma", "no diagnosis is called 'melanomma'.*Name a class .akiec.*Did you mean"),
         ("ham7", "inflammatory", "holds no class"),
-        ("ham7", "nodular melanoma", "partly within 'melanoma-invasive-nodular': 'malignant-melanoma'. Name a class .akiec, bcc"),
+        (
+            "ham7",
+            "nodular melanoma",
+            "partly within 'melanoma-invasive-nodular': 'malignant-melanoma'. Name a class .akiec",
+        ),
         ("malignant-melanoma,basal-cell-carcinoma", "malignant", "holds all classes"),
         ("ham7+other", "malignant", "class 'other' lies partly within 'malignant'"),
     ],

@@ -88,7 +88,7 @@ METHODS: dict[str, Method] = {
             name="integrated-gradients",
             title="Integrated gradients",
             signed=True,
-            told="How much each pixel speaks for the diagnosis or against it, on the way from plain skin to this image.",
+            told="How much each pixel speaks for the diagnosis or against it, on the way from plain skin to the image.",
             paper="Sundararajan 2017, arXiv:1703.01365",
             attribute=_when_used("integrated_gradients", "integrated_gradients"),
         ),
