@@ -45,6 +45,9 @@ bench: install ## every measured figure of the README and the docs (hours; most 
 	$(BIN)/python benchmarks/audit_calibration.py
 	$(BIN)/python benchmarks/audit_speed.py
 	$(BIN)/python benchmarks/audit_peers.py
+	$(BIN)/python benchmarks/explanations.py
+	$(BIN)/python benchmarks/embedding.py
+	$(BIN)/python benchmarks/many_rows.py
 
 clean: ## remove what make made
 	rm -rf .venv cutis-demo dist
