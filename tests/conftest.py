@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,18 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set CUTIS_DATA to the folder that holds ham10000/ and the others")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The system's Chromium; none is downloaded. One a process: Playwright's plain form can be started only once."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(
+            executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield chromium
+        chromium.close()

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 from cutis.cli.evaluate import evaluate_verb
@@ -198,6 +199,17 @@ def test_coarser_classes_can_be_measured_at(run, tmp_path):
     assert "2 classes (esteva3) from 7" in run(*options).output
     with pytest.raises(PredictionsError, match="thresholds are for akiec"):
         run(*options, "--bundle", write_rules(tmp_path / "bundle"))
+
+
+def test_the_report_shows_images_that_stand_beside_the_manifest(run, tmp_path):
+    (tmp_path / "photographs").mkdir()
+    for n in range(70):
+        Image.new("RGB", (8, 8), (n, 90, 60)).save(tmp_path / "photographs" / f"{n}.jpg")
+    files = pl.format(str(tmp_path / "photographs") + "/{}.jpg", pl.int_range(70))
+    predictions, manifest = write_files(tmp_path, image_path=files)
+    assert run(predictions, "--on", manifest, "-o", tmp_path / "out", "--resamples", 100).exit_code == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count('<img src="data:image/jpeg;base64,') > 10
 
 
 def test_help_shows_an_example(run):

@@ -1,6 +1,7 @@
 """Predictions against a manifest: what is counted, what is refused, and what the result says of itself."""
 
 import json
+import sys
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ import sklearn.metrics
 from cutis.data import manifest_frame
 from cutis.errors import LeakError, PredictionsError
 from cutis.evaluation import Evaluation, Predictions, evaluate, scored_images, write_evaluation
+from cutis.evaluation.evaluate import resamples_made
 from cutis.taxonomy import class_set, source_classes
 
 HAM7 = class_set("ham7")
@@ -273,3 +275,53 @@ def test_scored_images_stand_in_the_manifests_order():
     assert scored.frame["image_id"].to_list() == manifest["image_id"].to_list()
     np.testing.assert_array_equal(scored.probabilities, predictions.probabilities[::-1])
     assert scored.truth.tolist() == [(n // 2) % 7 for n in range(140)]
+
+
+def test_very_many_images_have_fewer_resamples_and_it_is_said(monkeypatch):
+    assert [resamples_made(2000, n) for n in (1, 10**6, 2 * 10**6, 10**7, 10**9)] == [2000, 2000, 1000, 200, 200]
+    assert resamples_made(100, 10**9) == 100
+    module = sys.modules["cutis.evaluation.evaluate"]
+    monkeypatch.setattr(module, "MOST_RESAMPLED", 140 * 250)
+    manifest = manifest_of()
+    few = evaluate(predictions_for(manifest), manifest, resamples=300)
+    assert (few.intervals.resamples, few.intervals.resamples_asked) == (250, 300)
+    assert any("rest on 250 resamples, not on the 300 asked for: there are 140 images" in each for each in few.warnings)
+    all_of_them = evaluate(predictions_for(manifest), manifest, resamples=250)
+    assert all_of_them.overall == few.overall
+    assert all_of_them.intervals.resamples_asked is None
+    assert all_of_them.warnings == []
+
+
+def test_millions_of_leaks_are_counted_and_a_few_are_listed():
+    manifest = manifest_of()
+    predictions = predictions_for(manifest, seen="lesion")
+    told = quick(predictions, manifest, allow_leak="to see").leakage
+    assert (told.leaks, told.by_kind, len(told.examples)) == (140, {"seen in training": 140}, 20)
+    assert told.examples[0].told == "i0 (lesion l0): the model was trained on its lesion"
+
+
+def test_batches_and_blocks_of_any_size_give_the_same_figures(monkeypatch):
+    manifest = manifest_of(
+        sex=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("male")).otherwise(pl.lit("female"))
+    )
+    predictions = predictions_for(manifest)
+    whole = quick(predictions, manifest)
+    for name, number in (("arrays", 90), ("ranked", 90)):
+        monkeypatch.setattr(sys.modules[f"cutis.evaluation.{name}"], "CELLS_AT_ONCE", number)
+    monkeypatch.setattr(sys.modules["cutis.evaluation.intervals"], "_COUNTS_AT_ONCE", 140 * 30)
+    parts = quick(predictions, manifest)
+    same(json.loads(whole.model_dump_json()), json.loads(parts.model_dump_json()))
+
+
+def same(one, other):
+    """Equal but for rounding, whatever is in it; the time of day apart."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one.keys() - {"evaluated_at"}:
+            same(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for each, its in zip(one, other, strict=True):
+            same(each, its)
+    else:
+        assert one == (pytest.approx(other, abs=1e-12) if isinstance(one, float) else other)

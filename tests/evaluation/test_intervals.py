@@ -11,10 +11,12 @@ from cutis.evaluation import (
     bootstrap_weights,
     clustered_bootstrap,
     confusion_matrix,
+    intervals,
     one_vs_rest_auc,
     percentile_interval,
     predicted_class,
 )
+from cutis.evaluation.intervals import bootstrap_counts, cluster_numbers
 
 
 def sample(images: int, classes: int = 4, seed: int = 0):
@@ -49,6 +51,23 @@ def test_a_resample_holds_whole_clusters_as_many_as_there_are():
     np.testing.assert_array_equal(weights[0], weights[5])
     np.testing.assert_array_equal(weights[1], weights[4])
     np.testing.assert_array_equal(weights[[0, 1, 3]].sum(axis=0), 3)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_resamples_as_bytes_are_the_same_ones(alone, monkeypatch):
+    clusters = np.arange(40) if alone else np.sort(np.random.default_rng(0).integers(15, size=40))
+    weights = np.concatenate(list(bootstrap_weights(clusters, 300, seed=3)), axis=1)
+    monkeypatch.setattr(intervals, "_COUNTS_AT_ONCE", 40 * 7)
+    batches = list(bootstrap_counts(cluster_numbers(clusters), 300, seed=3))
+    assert {each.dtype for each in batches} == {np.dtype(np.uint8)}
+    assert max(each.shape[1] for each in batches) == 7
+    np.testing.assert_array_equal(np.concatenate(batches, axis=1), weights)
+
+
+def test_clusters_are_numbered_as_they_appear():
+    assert cluster_numbers(["b", "a", "b", "c"]).tolist() == [0, 1, 0, 2]
+    for given, numbers in (([7, 3, 7], [0, 1, 0]), ([0, 1, 0, 2], [0, 1, 0, 2]), ([0, 2, 1], [0, 1, 2]), ([], [])):
+        assert cluster_numbers(np.array(given, dtype=np.int64)).tolist() == numbers
 
 
 def test_every_resample_gives_what_scikit_learn_gives_on_the_drawn_images():

@@ -253,3 +253,48 @@ def test_unfamiliarity_that_is_no_finite_number_is_refused(tmp_path):
             read_predictions(path)
     with pytest.raises(PredictionsError, match="unfamiliarity has the shape"):
         Predictions(["a"], np.ones((1, 7)) / 7, HAM7, unfamiliarity=np.ones(2))
+
+
+def test_bad_values_in_several_columns_are_named_together_and_the_rest_are_counted(tmp_path):
+    rows = "".join(f"i{n},{'x' if n % 2 else 0.5},{'' if n % 3 else 0.5}\n" for n in range(24))
+    for name in ("p.csv", "p.tsv"):
+        text = "image_id,x,y\n" + rows
+        with pytest.raises(PredictionsError, match=r"28 values are not numbers: row 2, x: 'x', .* and 18 more"):
+            read_predictions(file(tmp_path, text.replace(",", "\t") if name == "p.tsv" else text, name))
+    with pytest.raises(PredictionsError, match=r"2 values are not numbers: row 2, x: 'a', row 1, y: empty"):
+        read_predictions(file(tmp_path, "image_id,x,y\na,0.5,\nb,a,0.5\n"))
+
+
+def test_a_line_that_is_no_row_is_refused_in_one_line(tmp_path):
+    with pytest.raises(PredictionsError, match=r"p\.csv: cannot be read as a table"):
+        read_predictions(file(tmp_path, "image_id,x,y\na,0.5,0.5\nb,0.5,0.5,0.5,0.5\n"))
+    (tmp_path / "p.parquet").write_text("no table")
+    with pytest.raises(PredictionsError, match=r"p\.parquet: cannot be read as a table"):
+        read_predictions(tmp_path / "p.parquet")
+
+
+def test_ids_and_what_was_seen_are_kept_as_columns():
+    predictions = some_predictions(3, ["no", None, "group"])
+    assert predictions.ids.to_list() == predictions.image_ids == ["i0", "i1", "i2"]
+    assert predictions.seen_column.to_list() == predictions.seen == ["no", None, "group"]
+    again = Predictions(predictions.ids, predictions.probabilities, HAM7, predictions.seen_column)
+    assert again.seen == predictions.seen
+    for ids, told in (
+        (["a", " ", None], "missing in 2 rows: row 2, row 3"),
+        (["a", "b", "a"], "1 image_id stand .*: a"),
+    ):
+        with pytest.raises(PredictionsError, match=told):
+            Predictions(ids, predictions.probabilities, HAM7)
+
+
+def test_predictions_take_the_order_of_others_and_those_of_no_other_come_last():
+    predictions = Predictions(
+        ["d", "x", "a", "c", "y"], some_predictions().probabilities, HAM7, ["no", None, "image", "no", "lesion"],
+        unfamiliarity=np.arange(5.0),
+    )  # fmt: skip
+    ordered = predictions.in_order_of(pl.Series(["a", "b", "c", "d"]))
+    assert ordered.image_ids == ["a", "c", "d", "x", "y"]
+    assert ordered.seen == ["image", "no", "no", None, "lesion"]
+    assert ordered.unfamiliarity.tolist() == [2, 3, 0, 1, 4]
+    np.testing.assert_array_equal(ordered.probabilities, predictions.probabilities[[2, 3, 0, 1, 4]])
+    assert ordered.in_order_of(ordered.ids) is ordered

@@ -10,19 +10,19 @@ import sklearn.metrics
 from hypothesis import given
 
 from cutis.data import manifest_frame
-from cutis.evaluation import Evaluation, Predictions, evaluate
-from cutis.evaluation.refusal import REFUSED, RankedForRefusal, accuracy_of_rest, risk_coverage_area
+from cutis.evaluation import Evaluation, Predictions, evaluate, refusal
+from cutis.evaluation.refusal import REFUSED, RankedForRefusal
 from cutis.taxonomy import class_set, source_classes
 
 HAM7 = class_set("ham7")
 
 
 def area(right, scores):
-    return risk_coverage_area(RankedForRefusal(right, scores).kept())[0]
+    return RankedForRefusal(right, scores).figures(np.ones((len(right), 1)), REFUSED)[1][0]
 
 
 def accuracy(right, scores, refused):
-    return accuracy_of_rest(RankedForRefusal(right, scores).kept(), refused)[0]
+    return RankedForRefusal(right, scores).figures(np.ones((len(right), 1)), refused)[0][0]
 
 
 def area_by_hand(right, scores):
@@ -71,8 +71,7 @@ def test_area_and_accuracy_are_those_of_plain_sums(sample):
 def test_a_weight_is_as_many_copies(sample, seed):
     right, scores = sample
     weights = np.random.default_rng(seed).integers(0, 3, size=(len(right), 3)).astype(float)
-    at = RankedForRefusal(right, scores).kept(weights)
-    areas, accuracies = risk_coverage_area(at), accuracy_of_rest(at, REFUSED)
+    accuracies, areas = RankedForRefusal(right, scores).figures(weights, REFUSED)
     for r in range(3):
         copies = np.repeat(np.arange(len(right)), weights[:, r].astype(int))
         if not len(copies):
@@ -81,6 +80,18 @@ def test_a_weight_is_as_many_copies(sample, seed):
             continue
         np.testing.assert_allclose(areas[r], area(right[copies], scores[copies]), atol=1e-9)
         np.testing.assert_allclose(accuracies[r], accuracy(right[copies], scores[copies], REFUSED), atol=1e-9)
+
+
+@given(answered(), st.sampled_from([3, 9, 30]))
+def test_blocks_of_any_size_give_the_same_figures(sample, cells):
+    right, scores = sample
+    weights = np.random.default_rng(0).integers(0, 3, size=(len(right), 3)).astype(np.uint8)
+    ranked = RankedForRefusal(right, scores)
+    whole = ranked.figures(weights.astype(float), REFUSED)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(refusal, "CELLS_AT_ONCE", cells)
+        for one, other in zip(ranked.figures(weights, REFUSED), whole, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-12)
 
 
 def sample(images=140, unseen=30, sources=("a",), seed=0):

@@ -8,7 +8,8 @@ import sklearn.metrics
 from cutis.data import manifest_frame
 from cutis.errors import PredictionsError
 from cutis.evaluation.scored import ScoredImages
-from cutis.evaluation.subgroups import NOT_RECORDED, SubgroupResults, subgroup_names, subgroup_results
+from cutis.evaluation.subgroup_names import NOT_RECORDED, subgroup_names
+from cutis.evaluation.subgroups import SubgroupResults, subgroup_results
 from cutis.taxonomy import ClassSet, class_set, source_classes
 
 THREE = class_set("isic2017")

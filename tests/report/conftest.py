@@ -1,6 +1,5 @@
-"""What the tests of the pages share: an evaluation that has every section, and a browser."""
+"""One small evaluation that has every section, made once."""
 
-import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,18 +55,3 @@ def whole() -> Whole:
         resamples=100,
     )
     return Whole(evaluation, predictions, manifest)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """The system's Chromium; none is downloaded."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield chromium
-        chromium.close()

@@ -90,7 +90,9 @@ def evaluate_verb(
     from cutis.evaluation import (
         choose_group_thresholds,
         evaluate,
+        image_paths,
         read_conformal_sets,
+        read_evaluated_manifest,
         read_predictions,
         read_thresholds,
         write_evaluation,
@@ -103,10 +105,12 @@ def evaluate_verb(
         chosen = "source" if classes == "source" else class_set(classes)
     if bundle is not None:
         thresholds, conformal = _rules_of(bundle, thresholds, conformal)
-    manifest = read_manifest(*manifests)
+    columns = [] if thresholds_by is None else [thresholds_by]
+    manifest = read_evaluated_manifest(*manifests, columns=columns)
     answered = read_predictions(*predictions, classes=chosen, normalise=normalise)
     if at is not None:
         answered = answered.rolled_up(class_set(at))
+    answered = answered.in_order_of(manifest["image_id"])
     if (thresholds_by is None) != (not chosen_on):
         raise PredictionsError("--thresholds-by and --chosen-on belong together", fix="Give both, or neither.")
     if chosen_on_manifest and not chosen_on:
@@ -115,7 +119,7 @@ def evaluate_verb(
     if thresholds_by is not None and chosen_on:
         validated = read_predictions(*chosen_on, classes=chosen, normalise=normalise)
         validated = validated if at is None else validated.rolled_up(class_set(at))
-        theirs = read_manifest(*chosen_on_manifest) if chosen_on_manifest else manifest
+        theirs = read_evaluated_manifest(*chosen_on_manifest, columns=columns) if chosen_on_manifest else manifest
         grouped = choose_group_thresholds(validated, theirs, thresholds_by)
     evaluation = evaluate(
         answered,
@@ -125,7 +129,7 @@ def evaluate_verb(
         conformal=None if conformal is None else read_conformal_sets(conformal),
         resamples=resamples,
         seed=seed,
-        audit=None if audit is None else audit_findings(read_audit(audit), manifest),
+        audit=None if audit is None else audit_findings(read_audit(audit), read_manifest(*manifests)),
         allow_leak=allow_leak,
         group_thresholds=grouped,
     )
@@ -140,7 +144,15 @@ def evaluate_verb(
     about |= {"Groups' thresholds": [str(path) for path in chosen_on]} if chosen_on else {}
     title = f"{', '.join(path.stem for path in predictions)} on {', '.join(path.stem for path in manifests)}"
     write_evaluation(evaluation, paths[0])
-    write_report(evaluation, answered, manifest, paths[1], title=title, about=about)
+    write_report(
+        evaluation,
+        answered,
+        manifest,
+        paths[1],
+        title=title,
+        about=about,
+        image_paths=lambda image_ids: image_paths(manifests, image_ids),
+    )
     for_a_paper = write_figures(evaluation, output)
     checklists = write_checklists(evaluation, answered, manifest, output, about=about)
     if json:

@@ -6,14 +6,30 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cutis.cli.study_booklet import booklet_verb, sheets_verb
+from cutis.cli.study_check import check_verb
 from cutis.cli.study_compare import compare_readers_verb
+from cutis.cli.study_create import create_verb, design_verb
+from cutis.cli.study_export import export_verb
+from cutis.cli.study_serve import serve_verb
+from cutis.cli.study_status import status_verb
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from cutis.study import Analysis, StandaloneAnalysis
 
-study_app = typer.Typer(name="study", help="Reader studies: analyse readings, compare readers.", no_args_is_help=True)
+study_app = typer.Typer(
+    name="study", help="Reader studies: design, run in the browser, export, analyse.", no_args_is_help=True
+)
+study_app.command("design")(design_verb)
+study_app.command("create")(create_verb)
+study_app.command("check")(check_verb)
+study_app.command("serve")(serve_verb)
+study_app.command("status")(status_verb)
+study_app.command("export")(export_verb)
+study_app.command("booklet")(booklet_verb)
+study_app.command("sheets")(sheets_verb)
 study_app.command("compare")(compare_readers_verb)
 
 

@@ -77,6 +77,7 @@ from cutis.evaluation.group_thresholds import (
 from cutis.evaluation.intervals import bootstrap_weights, clustered_bootstrap, percentile_interval
 from cutis.evaluation.leakage import AuditFindings, Leak, Leakage, leaks_in_words
 from cutis.evaluation.malignancy import AtPrevalence, ClassSpecificity, DecisionCurvePoints, Malignancy
+from cutis.evaluation.manifest_rows import image_paths, read_evaluated_manifest
 from cutis.evaluation.metrics import (
     accuracy,
     balanced_accuracy,
@@ -109,7 +110,8 @@ from cutis.evaluation.paired_tests import (
     paired_permutation,
 )
 from cutis.evaluation.points import PrecisionRecallPoints, RocBandPoints, RocPoints, roc_points
-from cutis.evaluation.predictions import SEEN_IN_TRAINING, Predictions, read_predictions, write_predictions
+from cutis.evaluation.predictions import SEEN_IN_TRAINING, Predictions, write_predictions
+from cutis.evaluation.predictions_file import read_predictions
 from cutis.evaluation.proportions import (
     ClusteredShare,
     clopper_pearson_interval,
@@ -145,15 +147,8 @@ from cutis.evaluation.scaling import (
     logits_of,
 )
 from cutis.evaluation.scored import Clusters, ScoredImages, clusters_of, scored_images
-from cutis.evaluation.subgroups import (
-    NOT_RECORDED,
-    Gap,
-    GroupResult,
-    Subgroup,
-    SubgroupResults,
-    subgroup_names,
-    subgroup_results,
-)
+from cutis.evaluation.subgroup_names import NOT_RECORDED, Subgroup, subgroup_names
+from cutis.evaluation.subgroups import Gap, GroupResult, SubgroupResults, subgroup_results
 from cutis.evaluation.threshold_transfer import (
     Transfer,
     choose_thresholds_by_group,
@@ -338,6 +333,7 @@ __all__ = [
     "geometric_mean",
     "group_names",
     "holm",
+    "image_paths",
     "inference_class_accuracy",
     "isic2018_scores",
     "isic2018_scores_of_files",
@@ -374,6 +370,7 @@ __all__ = [
     "predicted_class",
     "rates_at",
     "read_conformal_sets",
+    "read_evaluated_manifest",
     "read_predictions",
     "read_robustness",
     "read_thresholds",

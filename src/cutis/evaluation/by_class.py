@@ -3,9 +3,9 @@
 import numpy as np
 
 from cutis.evaluation.agreement import cohen_kappa, f1_score, geometric_mean, matthews_correlation
-from cutis.evaluation.arrays import Floats, ratio
+from cutis.evaluation.arrays import Counts, Floats, ratio, sums_by
 from cutis.evaluation.curves import BandReach
-from cutis.evaluation.delong import delong_auc, delong_interval
+from cutis.evaluation.delong import auc_interval, delong_auc
 from cutis.evaluation.estimate import Estimate, Part, Resampled
 from cutis.evaluation.metrics import (
     accuracy,
@@ -15,9 +15,9 @@ from cutis.evaluation.metrics import (
     negative_predictive_value,
     positive_predictive_value,
     predicted_class,
+    rank_of_truth,
     sensitivity,
     specificity,
-    top_k_accuracy,
 )
 from cutis.evaluation.points import (
     PrecisionRecallPoints,
@@ -28,7 +28,7 @@ from cutis.evaluation.points import (
     roc_points,
 )
 from cutis.evaluation.ranked import RankedScores, area, precision_area
-from cutis.evaluation.scored import ScoredImages, distinct
+from cutis.evaluation.scored import ScoredImages, distinct_by
 from cutis.taxonomy import ClassSet, class_set
 
 MOST_CLASSES_FOR_CELLS = 60
@@ -99,6 +99,7 @@ class Answers:
         self.count = len(classes.ids)
         self.answers = predicted_class(scored.probabilities)
         self.ranks = range(1, min(3, self.count) + 1)
+        self.rank = np.minimum(rank_of_truth(scored.truth, scored.probabilities), 3).astype(np.uint8)
         self.ordered = classes.ids == class_set("risk3").ids
         own = [scored.truth == k for k in range(self.count)]
         self.ranked = [RankedScores(own[k], scored.probabilities[:, k]) for k in range(self.count)]
@@ -107,10 +108,10 @@ class Answers:
             for k in range(self.count)
         ]
 
-    def statistics(self, weights: Floats) -> dict[str, Floats]:
+    def statistics(self, weights: Counts) -> dict[str, Floats]:
         """All statistics, r×…, of weights N×r."""
-        truth, probabilities = self.scored.truth, self.scored.probabilities
-        confusion = confusion_matrix(truth, self.answers, self.count, weights)
+        confusion = confusion_matrix(self.scored.truth, self.answers, self.count, weights)
+        ranked_as = np.cumsum(sums_by(self.rank, 4, weights), axis=0)
         curves = self._curves(weights)
         found = {
             "accuracy": accuracy(confusion),
@@ -128,7 +129,7 @@ class Answers:
             "kappa": cohen_kappa(confusion),
             "macro_auc": macro_mean(curves["auc"]),
             "macro_average_precision": macro_mean(curves["average_precision"]),
-            "top_k": np.stack([top_k_accuracy(truth, probabilities, k, weights) for k in self.ranks], axis=1),
+            "top_k": np.stack([ratio(ranked_as[k - 1], ranked_as[-1]) for k in self.ranks], axis=1),
         }
         if self.ordered:
             found["weighted_kappa"] = cohen_kappa(confusion, "quadratic")
@@ -136,19 +137,18 @@ class Answers:
             found["row_share"] = ratio(confusion, confusion.sum(axis=2, keepdims=True))
         return found | curves
 
-    def _curves(self, weights: Floats) -> dict[str, Floats]:
-        nothing = np.full(weights.shape[1], np.nan)
-        areas, precisions, reaches = [], [], []
-        for ranked, reach in zip(self.ranked, self.reach, strict=True):
-            at = ranked.cumulated(weights)
-            areas.append(area(at))
-            precisions.append(precision_area(at))
-            reaches.append(nothing if reach is None else reach.farthest_of(at))
-        return {
-            "auc": np.stack(areas, axis=1),
-            "average_precision": np.stack(precisions, axis=1),
-            "band": np.stack(reaches, axis=1),
-        }
+    def _curves(self, weights: Counts) -> dict[str, Floats]:
+        columns = weights.shape[1]
+        areas, precisions, reaches = np.zeros((3, columns, self.count))
+        for k, (ranked, reach) in enumerate(zip(self.ranked, self.reach, strict=True)):
+            walk = None if reach is None else reach.walk(columns)
+            for at in ranked.blocks(weights):
+                areas[:, k] += area(at)
+                precisions[:, k] += precision_area(at)
+                if walk is not None:
+                    walk.add(at)
+            reaches[:, k] = np.nan if walk is None else walk.farthest()
+        return {"auc": areas, "average_precision": precisions, "band": reaches}
 
     def overall(self, told: Resampled) -> Overall:
         """The figures over all classes."""
@@ -168,7 +168,8 @@ class Answers:
 
     def by_class(self, told: Resampled) -> list[ClassResult]:
         """The figures of each class."""
-        return [self._class(k, told) for k in range(self.count)]
+        lesions = distinct_by(self.scored.frame, "lesion_id", self.scored.truth, self.count)
+        return [self._class(k, told, None if lesions is None else lesions[k]) for k in range(self.count)]
 
     def confusion(self, told: Resampled) -> ConfusionMatrix:
         """Counts, and shares of the rows."""
@@ -183,13 +184,13 @@ class Answers:
             ]
         return ConfusionMatrix(counts=counts.astype(int).tolist(), row_share=shares)
 
-    def _class(self, k: int, told: Resampled) -> ClassResult:
+    def _class(self, k: int, told: Resampled, lesions: int | None) -> ClassResult:
         each, scores, reach = self.classes.classes[k], self.scored.probabilities[:, k], self.reach[k]
-        own, frame = self.scored.truth == k, self.scored.frame
+        own = self.scored.truth == k
         delong = None
         if self.independent and reach is not None:
-            value, _ = delong_auc(own, scores)
-            ends = delong_interval(own, scores, confidence=told.confidence)
+            value, variance = delong_auc(own, scores)
+            ends = auc_interval(value, variance, confidence=told.confidence)
             low, high = (None if np.isnan(end) else end for end in ends)
             delong = Estimate(value=value, low=low, high=high)
         band = None
@@ -200,7 +201,7 @@ class Answers:
             name=each.name,
             malignancy=each.malignancy,
             images=int(own.sum()),
-            lesions=distinct(frame.filter(own), "lesion_id") if distinct(frame, "lesion_id") else None,
+            lesions=lesions,
             answered=int((self.answers == k).sum()),
             sensitivity=told.estimate("sensitivity", k),
             specificity=told.estimate("specificity", k),
@@ -211,7 +212,7 @@ class Answers:
             auc=told.estimate("auc", k),
             auc_delong=delong,
             average_precision=told.estimate("average_precision", k),
-            roc=None if reach is None else roc_points(own, scores),
+            roc=None if reach is None else roc_points(own, scores, self.ranked[k]),
             roc_band=band,
-            precision_recall=None if reach is None else precision_recall_points(own, scores),
+            precision_recall=None if reach is None else precision_recall_points(own, scores, self.ranked[k]),
         )

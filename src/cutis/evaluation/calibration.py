@@ -3,10 +3,20 @@
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from cutis.errors import PredictionsError
-from cutis.evaluation.arrays import Bools, Floats, Ints, checked_probabilities, checked_risks, ratio, sums_by
+from cutis.evaluation.arrays import (
+    Bools,
+    Floats,
+    Ints,
+    Weights,
+    checked_probabilities,
+    checked_risks,
+    ratio,
+    row_blocks,
+    sums_by,
+)
 from cutis.evaluation.estimate import Part
 from cutis.evaluation.proportions import wilson_interval
 
@@ -181,7 +191,10 @@ def log_loss(truth: ArrayLike, probabilities: ArrayLike, weights: Floats | None 
 
 def brier_losses(truth: Ints, probabilities: Floats) -> Floats:
     """What each of N images adds to :func:`brier_score`."""
-    losses: Floats = ((probabilities - np.eye(probabilities.shape[1])[truth]) ** 2).sum(axis=1)
+    losses = np.empty(len(truth))
+    happened = np.eye(probabilities.shape[1])
+    for rows in row_blocks(*probabilities.shape):
+        losses[rows] = ((probabilities[rows] - happened[truth[rows]]) ** 2).sum(axis=1)
     return losses
 
 
@@ -230,7 +243,7 @@ def probability_bins(probability: Floats, bins: int, binning: Binning = "mass") 
     return _bins(probability, bins, binning)[1]
 
 
-def binned_error(surplus: Floats, place: Ints, weights: Floats | None) -> Floats:
+def binned_error(surplus: Floats, place: NDArray[np.integer], weights: Weights | None) -> Floats:
     """The calibration error of images whose bins are known: a scalar, or R values.
 
     Args:
@@ -254,11 +267,11 @@ def _bins(said: Floats, bins: int, binning: Binning) -> tuple[Floats, Ints]:
     return edges, np.searchsorted(edges[1:-1], said, side="left").astype(np.int64)
 
 
-def _gaps(surplus: Floats, place: Ints, weights: Floats | None) -> tuple[Floats, Floats]:
+def _gaps(surplus: Floats, place: NDArray[np.integer], weights: Weights | None) -> tuple[Floats, Floats]:
     """Each bin's |happened − said| (NaN where it is empty) and its share of the images: B, or R×B."""
     count = int(place.max()) + 1
     each = np.ones((len(place), 1)) if weights is None else weights
-    images, off = sums_by(place, count, each).T, sums_by(place, count, each * surplus[:, None]).T
+    images, off = sums_by(place, count, each).T, sums_by(place, count, each, surplus).T
     gaps, shares = ratio(np.abs(off), images), ratio(images, images.sum(axis=1, keepdims=True) * np.ones_like(images))
     return (gaps[0], shares[0]) if weights is None else (gaps, shares)
 

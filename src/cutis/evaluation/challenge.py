@@ -71,7 +71,7 @@ class Isic2018Scores:
 
 
 def isic2018_scores(
-    truth: Floats,
+    truth: Floats | Bools,
     probabilities: Floats,
     categories: tuple[str, ...],
     *,
@@ -152,7 +152,7 @@ def isic2018_scores_of_files(
     )
 
 
-def _category(truth: Floats, probabilities: Floats, weights: Floats) -> CategoryScores:
+def _category(truth: Floats | Bools, probabilities: Floats, weights: Floats) -> CategoryScores:
     true, called = truth > 0.5, probabilities > 0.5
     tp, tn = float(weights[true & called].sum()), float(weights[~true & ~called].sum())
     fp, fn = float(weights[~true & called].sum()), float(weights[true & ~called].sum())
@@ -170,11 +170,11 @@ def _category(truth: Floats, probabilities: Floats, weights: Floats) -> Category
     )
 
 
-def _auc(truth: Floats, probabilities: Floats, weights: Floats) -> float:
+def _auc(truth: Floats | Bools, probabilities: Floats, weights: Floats) -> float:
     return float(binary_auc(truth > 0.5, probabilities, weights[:, None])[0])
 
 
-def _precision(truth: Floats, probabilities: Floats, weights: Floats) -> float:
+def _precision(truth: Floats | Bools, probabilities: Floats, weights: Floats) -> float:
     if not weights[truth > 0.5].sum():
         return 0.0
     return float(average_precision(truth > 0.5, probabilities, weights[:, None])[0])
@@ -195,7 +195,7 @@ def _auc_above_sensitivity(true: Bools, probabilities: Floats, weights: Floats, 
     return float(np.trapezoid(np.append(least, y[first:]), np.append(entry, x[first:])))
 
 
-def _balanced_accuracy(truth: Floats, probabilities: Floats, weights: Floats) -> float:
+def _balanced_accuracy(truth: Floats | Bools, probabilities: Floats, weights: Floats) -> float:
     shown, answered = _labels(truth), _labels(probabilities)
     right = weights * (shown == answered)
     per_category = []
@@ -205,7 +205,7 @@ def _balanced_accuracy(truth: Floats, probabilities: Floats, weights: Floats) ->
     return _mean(per_category)
 
 
-def _labels(probabilities: Floats) -> Ints:
+def _labels(probabilities: Floats | Bools) -> Ints:
     """The category of the largest probability; −1, undecided, where two or more are largest."""
     largest = probabilities == probabilities.max(axis=1, keepdims=True)
     return np.where(largest.sum(axis=1) > 1, -1, largest.argmax(axis=1)).astype(np.int64)

@@ -92,11 +92,16 @@ def decision_curve(
     ill, well = each[truth].sum(axis=0)[:, None], each[~truth].sum(axis=0)[:, None]
     found, alarms = (_treated(risk[rows], each[rows], at) for rows in (truth, ~truth))
     if prevalence is None:
-        model, everyone = ratio(found - alarms * odds, ill + well), ratio(ill - well * odds, ill + well)
+        model, everyone = net_benefit(at, found, alarms, ill + well), net_benefit(at, ill, well, ill + well)
     else:
         model = ratio(found, ill) * prevalence - ratio(alarms, well) * (1 - prevalence) * odds
         everyone = np.broadcast_to(prevalence - (1 - prevalence) * odds, model.shape)
     return DecisionCurve(at, *((model[0], everyone[0]) if weights is None else (model, everyone)))
+
+
+def net_benefit(thresholds: Floats, found: Floats, alarms: Floats, images: Floats) -> Floats:
+    """Net benefit R×T at T threshold probabilities, of weights R×T (or R×1): ill treated, others treated, all."""
+    return ratio(found - alarms * (thresholds / (1 - thresholds)), images)
 
 
 def biopsies_avoided(curve: DecisionCurve) -> Floats:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike
 from pydantic import Field
 
 from cutis.errors import PredictionsError
-from cutis.evaluation.arrays import Bools, Floats, Ints, checked_probabilities
+from cutis.evaluation.arrays import Bools, Floats, Ints, checked_probabilities, row_blocks
 from cutis.evaluation.estimate import Estimate, Part, read_part
+from cutis.evaluation.groups import NamedGroups, named_groups
 from cutis.evaluation.intervals import cluster_numbers
 from cutis.evaluation.proportions import clustered_wilson_interval, wilson_interval
 from cutis.taxonomy import ClassSet
@@ -66,7 +68,9 @@ class ConformalSets(Part):
                 f"there are {values.shape[1]} columns for {len(self.limits)} classes", fix="Give one a class."
             )
         limit = np.array([np.inf if each is None else each for each in self.limits.values()])
-        held: Bools = conformity_scores(values, self.score) <= limit
+        held = np.empty(values.shape, dtype=bool)
+        for rows in row_blocks(*values.shape):
+            held[rows] = conformity_scores(values[rows], self.score) <= limit
         return held
 
 
@@ -178,7 +182,7 @@ def conformal_result(
     probabilities: ArrayLike,
     conformal: ConformalSets,
     *,
-    groups: Mapping[str, ArrayLike] | None = None,
+    groups: Mapping[str, ArrayLike | NamedGroups] | None = None,
     clusters: Sequence[Hashable] | Ints | None = None,
     confidence: float = 0.95,
 ) -> ConformalResult:
@@ -188,7 +192,7 @@ def conformal_result(
         truth: N class numbers.
         probabilities: N×K.
         conformal: the rule, calibrated on other images.
-        groups: N group names by what they are of, e.g. ``{"skin_type": …}``; None for no groups.
+        groups: N group names (or numbers of names) by what they are of, e.g. ``{"skin_type": …}``; None for no groups.
         clusters: the patient or lesion of each image: the Wilson intervals then allow for images of one case that
             resemble each other; None takes images as independent.
         confidence: of the Wilson intervals.
@@ -197,13 +201,14 @@ def conformal_result(
     if clusters is not None and len(clusters) != len(numbers):
         raise PredictionsError(f"{len(clusters):,} clusters for {len(numbers):,} images", fix="Name one an image.")
     held = conformal.sets(values)
-    hit, size = held[np.arange(len(values)), numbers], held.sum(axis=1)
+    hit, size = np.take_along_axis(held, numbers[:, None], axis=1)[:, 0], held.sum(axis=1)
+    cases = None if clusters is None else cluster_numbers(clusters)
 
     def interval(rows: Bools) -> tuple[float, float]:
-        if clusters is None:
+        if cases is None:
             low, high = wilson_interval(hit[rows].sum(), rows.sum(), confidence=confidence)
             return float(low), float(high)
-        share = clustered_wilson_interval(hit[rows], cluster_numbers(clusters)[rows], confidence=confidence)
+        share = clustered_wilson_interval(hit[rows], cases[rows], confidence=confidence)
         return share.low, share.high
 
     def group(name: str, rows: Bools, class_id: str | None = None) -> GroupCoverage:
@@ -233,10 +238,13 @@ def conformal_result(
 
     by_group = {}
     for column, values_of in (groups or {}).items():
-        names = np.asarray(values_of, dtype=np.str_)
-        if names.shape != numbers.shape:
-            raise PredictionsError(f"{names.shape} groups for {len(numbers):,} images", fix="Name one an image.")
-        by_group[column] = [group(str(each), names == each) for each in sorted(set(names.tolist()))]
+        if isinstance(values_of, NamedGroups):
+            names, number = values_of
+        else:
+            names, number = named_groups(pl.Series(np.asarray(values_of, dtype=np.str_).tolist(), dtype=pl.String))
+        if number.shape != numbers.shape:
+            raise PredictionsError(f"{number.shape} groups for {len(numbers):,} images", fix="Name one an image.")
+        by_group[column] = [group(each, number == names.index(each)) for each in sorted(names)]
     single = size == 1
     return ConformalResult(
         promised=conformal.coverage,

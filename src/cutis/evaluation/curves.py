@@ -10,10 +10,10 @@ import numpy as np
 import scipy
 
 from cutis.errors import PredictionsError
-from cutis.evaluation.arrays import Bools, Floats, ratio
+from cutis.evaluation.arrays import Bools, Floats, Weights, ratio
 from cutis.evaluation.intervals import bootstrap_weights
-from cutis.evaluation.metrics import RocCurve, roc_curve
-from cutis.evaluation.ranked import Cumulated, RankedScores, area_above, precision_area
+from cutis.evaluation.metrics import roc_curve
+from cutis.evaluation.ranked import Cumulated, RankedScores, area_above, interpolated, precision_area
 
 _BAND_GRID = 512  # lines along which curves are compared: finer than any plot
 
@@ -71,7 +71,8 @@ def average_precision(positive: Bools, scores: Floats, weights: Floats | None = 
     Returns:
         A scalar, or R values; NaN where positives are missing or weigh nothing (scikit-learn says 0 there).
     """
-    found = precision_area(RankedScores(positive, scores).cumulated(weights))
+    each = np.ones((len(positive), 1)) if weights is None else weights
+    found: Floats = np.sum([precision_area(at) for at in RankedScores(positive, scores).blocks(each)], axis=0)
     return found[0] if weights is None else found
 
 
@@ -98,7 +99,8 @@ def partial_auc_above_sensitivity(
     """
     if not 0 <= least < 1:
         raise PredictionsError(f"sensitivity {least:g} is not from 0 to below 1", fix="Take 0.8, as ISIC 2024 did.")
-    found = area_above(RankedScores(positive, scores).cumulated(weights), least)
+    each = np.ones((len(positive), 1)) if weights is None else weights
+    found: Floats = np.sum([area_above(at, least) for at in RankedScores(positive, scores).blocks(each)], axis=0)
     return found[0] if weights is None else found
 
 
@@ -120,7 +122,8 @@ def kolmogorov_smirnov_band(positive: Bools, scores: Floats, *, confidence: floa
     each = confidence**0.5
     right = float(scipy.stats.kstwo.ppf(each, int((~positive).sum())))
     up = float(scipy.stats.kstwo.ppf(each, int(positive.sum())))
-    return _displaced(roc_curve(positive, scores), right, up)
+    curve = roc_curve(positive, scores)
+    return _displaced(curve.false_positive_rate, curve.sensitivity, right, up)
 
 
 def bootstrap_band(
@@ -169,34 +172,77 @@ class BandReach:
     def __init__(self, positive: Bools, scores: Floats, ranked: RankedScores | None = None) -> None:
         _both_kinds(positive)
         self._ranked = ranked or RankedScores(positive, scores)
-        self._curve = roc_curve(positive, scores)
         self._slope = float(np.sqrt((~positive).sum() / positive.sum()))
         self._lines = np.linspace(0, 1 + self._slope, _BAND_GRID)
-        x, y = self._curve.false_positive_rate, self._curve.sensitivity
-        self._own = _along(x, y, self._slope, self._lines)
+        self._own = _along(*self._ranked.curve(), self._slope, self._lines)
 
-    def farthest(self, weights: Floats) -> Floats:
+    def farthest(self, weights: Weights) -> Floats:
         """The largest distance along the lines, R; NaN where a resample has no positives or no negatives."""
-        return self.farthest_of(self._ranked.cumulated(weights))
+        walk = self.walk(weights.shape[1])
+        for at in self._ranked.blocks(weights):
+            walk.add(at)
+        return walk.farthest()
 
-    def farthest_of(self, at: Cumulated) -> Floats:
-        """The same from weights that are cumulated already."""
-        distance = np.full(len(at.positives), np.nan)
-        for r in np.flatnonzero((at.positives > 0) & (at.negatives > 0)):
-            # A curve's corners are at its positives: between them it is level.
-            x, y = np.empty((2, 2 * len(at.weight) + 2))
-            x[0] = y[0] = 0.0
-            x[1:-1:2], x[2:-1:2] = at.alarms_above[:, r], at.alarms[:, r]
-            y[1:-1:2], y[2:-1:2] = at.hits_above[:, r], at.hits[:, r]
-            x[-1], y[-1] = at.negatives[r], at.positives[r]
-            met = _along(x / at.negatives[r], y / at.positives[r], self._slope, self._lines)
-            distance[r] = np.abs(met - self._own).max()
-        return distance
+    def walk(self, columns: int) -> "CurveWalk":
+        """To go along R resampled curves block by block."""
+        return CurveWalk(self._own, self._slope, self._lines, columns)
 
     def band(self, farthest: Floats, confidence: float) -> RocBand:
         """The curve moved both ways by what ``confidence`` of the resamples keep."""
         reach = float(np.nanquantile(farthest, confidence))
-        return _displaced(self._curve, reach, self._slope * reach)
+        return _displaced(*self._ranked.curve(), reach, self._slope * reach)
+
+    def band_at(self, false_positive_rate: Floats, farthest: Floats, confidence: float) -> tuple[Floats, Floats]:
+        """The band's low and high sensitivity at given false-positive rates, without drawing all of it."""
+        reach = float(np.nanquantile(farthest, confidence))
+        x, y = self._ranked.curve()
+        # The band is straight between the curve's own rates, these less the reach, and these and the reach.
+        near = np.searchsorted(x, np.concatenate([false_positive_rate + move for move in (0, -reach, reach)]))
+        knots = np.unique(np.concatenate([near + step for step in (-2, -1, 0, 1)]).clip(0, len(x) - 1))
+        ends = np.array([0, len(x) - 1])
+        band = _displaced(x, y, reach, self._slope * reach, x[np.union1d(knots, ends)])
+        low, high = (np.interp(false_positive_rate, band.false_positive_rate, each) for each in (band.low, band.high))
+        return low, high
+
+
+class CurveWalk:
+    """Where R resampled ROC curves meet the lines of a :class:`BandReach`, found as the curves go by in blocks."""
+
+    def __init__(self, own: Floats, slope: float, lines: Floats, columns: int) -> None:
+        self._own, self._slope, self._lines = own, slope, lines
+        self._met = np.zeros(columns, dtype=np.int64)  # so many lines
+        self._x, self._c = np.zeros((2, 1, columns))  # where each curve has got to
+        self._farthest = np.zeros(columns)
+        self._defined = np.zeros(columns, dtype=bool)
+
+    def add(self, at: Cumulated) -> None:
+        """Go on along the curves."""
+        self._defined = (at.positives > 0) & (at.negatives > 0)
+        # A curve's corners are at its positives: between them it is level.
+        turns = len(at.weight), 2, len(at.positives)
+        x, y = np.empty((2, *turns))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x[:, 0], x[:, 1] = at.alarms_above / at.negatives, at.alarms / at.negatives
+            y[:, 0], y[:, 1] = at.hits_above / at.positives, at.hits / at.positives
+        self._go(x.reshape(-1, turns[2]), y.reshape(-1, turns[2]))
+
+    def farthest(self) -> Floats:
+        """The largest distance along the lines, R, once all has gone by; NaN without positives or negatives."""
+        self._go(np.ones((1, len(self._met))), np.ones((1, len(self._met))))
+        return np.where(self._defined, self._farthest, np.nan)
+
+    def _go(self, x: Floats, y: Floats) -> None:
+        x = np.concatenate([self._x, x])
+        c = np.concatenate([self._c, y + self._slope * x[1:]])
+        reached = np.where(self._defined, np.searchsorted(self._lines, c[-1]), self._met)
+        lines = np.maximum(reached - self._met, 0)
+        of = np.repeat(np.arange(len(lines)), lines)
+        line = np.arange(lines.sum()) - np.repeat(np.cumsum(lines) - lines, lines) + self._met[of]
+        self._x, self._c, self._met = x[-1:], c[-1:], np.maximum(reached, self._met)
+        if not len(line):
+            return
+        met = interpolated(c, x, self._lines[line], of)
+        np.maximum.at(self._farthest, of, np.abs(met - self._own[line]))
 
 
 def _along(x: Floats, y: Floats, slope: float, lines: Floats) -> Floats:
@@ -207,10 +253,13 @@ def _along(x: Floats, y: Floats, slope: float, lines: Floats) -> Floats:
     return met
 
 
-def _displaced(curve: RocCurve, right: float, up: float) -> RocBand:
-    """The curve moved left and up, and right and down, as a band over the false-positive rates of both."""
-    x, y = curve.false_positive_rate, curve.sensitivity
-    grid = np.unique(np.clip(np.concatenate([x, x - right, x + right]), 0.0, 1.0))
+def _displaced(x: Floats, y: Floats, right: float, up: float, near: Floats | None = None) -> RocBand:
+    """The curve moved left and up, and right and down, as a band over the false-positive rates of both.
+
+    ``near`` names some of the rates alone, where the band is wanted near them only.
+    """
+    at = x if near is None else near
+    grid = np.unique(np.clip(np.concatenate([at, at - right, at + right]), 0.0, 1.0))
     hair = 1e-12  # at a jump the upper bound takes its upper end and the lower bound its lower end, despite rounding
     high = np.interp(grid + right + hair, x, y) + up
     low = np.interp(grid - right - hair, x, y, left=0.0) - up

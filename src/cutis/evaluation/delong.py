@@ -96,7 +96,11 @@ def delong_interval(
         logit: make it on the logit scale, so that it stays within 0 and 1 and covers better near 1 (Pepe 2003, 5.2.2);
             otherwise AUC ± z·SE, cut at 0 and 1, as pROC gives it.
     """
-    area, variance = delong_auc(positive, scores)
+    return auc_interval(*delong_auc(positive, scores), confidence=confidence, logit=logit)
+
+
+def auc_interval(area: float, variance: float, *, confidence: float = 0.95, logit: bool = False) -> tuple[float, float]:
+    """As :func:`delong_interval`, from an AUC and its variance."""
     if not variance > 0:
         return float("nan"), float("nan")
     z = float(scipy.stats.norm.ppf((1 + confidence) / 2))

@@ -8,8 +8,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cutis.errors import PredictionsError
-from cutis.evaluation.arrays import Floats, Ints
-from cutis.evaluation.intervals import clustered_bootstrap, percentile_interval
+from cutis.evaluation.arrays import Counts, Floats, Ints
+from cutis.evaluation.intervals import (
+    bootstrap_counts,
+    cluster_numbers,
+    clustered_bootstrap,
+    joined_resamples,
+    percentile_interval,
+)
 
 Statistics = Callable[[Floats], Mapping[str, Floats]]
 
@@ -60,6 +66,7 @@ class Intervals(Part):
     """How the intervals were made.
 
     ``clusters`` counts what was resampled, by kind: patients where known, else lesions, else single images.
+    ``resamples_asked`` is how many were asked for, where fewer were made because there are very many images.
     """
 
     method: str
@@ -67,6 +74,7 @@ class Intervals(Part):
     resamples: int
     seed: int
     confidence: float
+    resamples_asked: int | None = None
 
 
 def estimated(value: float, resampled: Floats | None, confidence: float) -> Estimate:
@@ -124,3 +132,30 @@ def resampled(
     several = len(clusters) > 0 and any(each != clusters[0] for each in clusters)
     spread = clustered_bootstrap(statistics, clusters, resamples=resamples, seed=seed, width=width) if several else None
     return Resampled(point, spread, confidence)
+
+
+def resampled_counts(
+    statistics: Callable[[Counts], Mapping[str, Floats]],
+    clusters: Ints,
+    *,
+    resamples: int,
+    seed: int,
+    confidence: float,
+    width: int = 1,
+) -> Resampled:
+    """As :func:`resampled`, for statistics of weights that are bytes: the same resamples in less memory.
+
+    Args:
+        statistics: from weights N×r, whole numbers up to 255, to named arrays r×….
+        clusters: the number of each of N images' cluster.
+        resamples: how many.
+        seed: the same seed gives the same resamples.
+        confidence: of the estimates.
+        width: how many numbers a resample the statistics hold at once.
+    """
+    point = statistics(np.ones((len(clusters), 1), dtype=np.uint8))
+    if not (clusters != clusters[:1]).any():
+        return Resampled(point, None, confidence)
+    member = cluster_numbers(clusters)
+    parts = [statistics(counts) for counts in bootstrap_counts(member, resamples, seed, width)]
+    return Resampled(point, joined_resamples(parts), confidence)

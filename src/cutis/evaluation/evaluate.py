@@ -8,11 +8,11 @@ import polars as pl
 
 from cutis import __version__
 from cutis.errors import PredictionsError, listed
-from cutis.evaluation.arrays import Floats
+from cutis.evaluation.arrays import Counts, Floats, row_blocks
 from cutis.evaluation.by_class import Answers, ClassResult
 from cutis.evaluation.challenge import isic2018_scores
 from cutis.evaluation.conformal import ConformalResult, ConformalSets, conformal_result
-from cutis.evaluation.estimate import Intervals, resampled
+from cutis.evaluation.estimate import Intervals, resampled_counts
 from cutis.evaluation.group_thresholds import AtGroupThresholds, GroupThresholds
 from cutis.evaluation.leakage import AuditFindings, leakage
 from cutis.evaluation.malignancy import MalignancyScores
@@ -31,10 +31,16 @@ from cutis.evaluation.scored import (
     distinct,
     scored_images,
 )
-from cutis.evaluation.subgroups import recorded_columns, subgroup_names, subgroup_results
+from cutis.evaluation.subgroup_names import recorded_columns, subgroups_of
+from cutis.evaluation.subgroups import Subgroups
 from cutis.evaluation.thresholds import Thresholds
 from cutis.taxonomy import ClassSet, class_set
 
+LEAST_RESAMPLES = 200
+"""So many are made of however many images: fewer would leave an interval's ends to chance."""
+MOST_RESAMPLED = 2_000_000_000
+"""Images × resamples beyond which fewer resamples are made than were asked for: 1 million images × 2,000. With so many
+images an interval is narrow, and its ends need to be known less well."""
 DECISION = "The answer is the class of the largest probability; where two are largest, the one that stands first."
 
 
@@ -67,7 +73,7 @@ def evaluate(
         at: coarser classes to measure at; see :meth:`Predictions.rolled_up`. None takes the predictions' own.
         thresholds: chosen on other images, of the classes measured at.
         conformal: prediction sets calibrated on other images, of the classes measured at.
-        resamples: of the bootstrap, 100 or more.
+        resamples: of the bootstrap, 100 or more; :func:`resamples_made` says how many are made of very many images.
         seed: of the bootstrap; the same seed gives the same intervals.
         confidence: what the intervals should cover, between 0 and 1.
         audit: what an audit of the images found (:func:`cutis.audit.audit_findings`).
@@ -94,7 +100,14 @@ def evaluate(
         predictions = predictions.rolled_up(at)
     classes = predictions.classes
     scored = scored_images(predictions, manifest, subset=subset, allow_leaks=allow_leak is not None)
-    leaks = leakage(scored.frame, scored.leaks, audit, subset=scored.subset, allowed=allow_leak)
+    leaks = leakage(
+        scored.frame,
+        scored.leaks,
+        audit,
+        subset=scored.subset,
+        allowed=allow_leak,
+        not_listed=scored.leaks_not_listed,
+    )
     clusters = clusters_of(scored.frame)
     answers = Answers(scored, classes, independent=clusters.cases == len(scored.truth))
     reliability = Reliability(scored, classes)
@@ -103,23 +116,19 @@ def evaluate(
     rest = RestClass(scored, classes) if classes.rest is not None else None
     refusals = Refusals(scored) if scored.unfamiliarity is not None else None
     grouped = AtGroupThresholds(scored, classes, group_thresholds) if group_thresholds is not None else None
-    every = (answers, reliability, malignancy, points, rest, refusals, grouped)
+    subgroups = Subgroups(scored, classes, ranked=answers.ranked, cases=clusters.number)
+    every = (answers, reliability, malignancy, points, rest, refusals, grouped, subgroups)
     sections = [each for each in every if each is not None]
 
-    def statistics(weights: Floats) -> dict[str, Floats]:
+    def statistics(weights: Counts) -> dict[str, Floats]:
         return {name: values for section in sections for name, values in section.statistics(weights).items()}
 
-    told = resampled(
-        statistics,
-        clusters.number,
-        resamples=resamples,
-        seed=seed,
-        confidence=confidence,
-        width=len(classes.ids) ** 2,
+    made = resamples_made(resamples, len(scored.truth))
+    told = resampled_counts(
+        statistics, clusters.number, resamples=made, seed=seed, confidence=confidence, width=subgroups.width
     )
     by_class = answers.by_class(told)
-    largest = scored.probabilities.max(axis=1, keepdims=True)
-    tied = int(((scored.probabilities == largest).sum(axis=1) > 1).sum())
+    tied = _tied(scored.probabilities)
     return Evaluation(
         cutis_version=__version__,
         evaluated_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -127,7 +136,7 @@ def evaluate(
         predicted_classes=predictions.rolled_up_from or classes,
         subset=scored.subset,
         sources=_counts(scored.frame["source"].fill_null("(not named)")),
-        licenses=scored.frame["license"].drop_nulls().unique().sort().to_list(),
+        licenses=scored.frame["license"].drop_nulls().unique().cast(pl.String).sort().to_list(),
         images=len(scored.frame),
         lesions=distinct(scored.frame, "lesion_id"),
         patients=distinct(scored.frame, "patient_id"),
@@ -140,7 +149,7 @@ def evaluate(
         confusion=answers.confusion(told),
         malignancy=None if malignancy is None else malignancy.result(told, len(scored.truth)),
         calibration=reliability.result(told),
-        subgroups=subgroup_results(scored, classes, resamples=resamples, seed=seed, confidence=confidence),
+        subgroups=subgroups.result(told),
         other=None if rest is None else rest.result(told),
         operating_points=None if points is None else points.result(told),
         conformal=None if conformal is None else _conformal(scored, classes, clusters, conformal, confidence),
@@ -150,14 +159,25 @@ def evaluate(
         intervals=Intervals(
             method="percentile bootstrap of whole clusters (patient where known, else lesion, else image)",
             clusters=clusters.kinds,
-            resamples=resamples,
+            resamples=made,
             seed=seed,
             confidence=confidence,
+            resamples_asked=None if made == resamples else resamples,
         ),
-        warnings=_warnings(scored, by_class, clusters.cases, tied),
+        warnings=_warnings(scored, by_class, clusters.cases, tied, None if made == resamples else (resamples, made)),
         group_thresholds=None if grouped is None else grouped.result(told),
-        unfamiliarity=None if refusals is None else refusals.result(told, resamples=resamples, seed=seed),
+        unfamiliarity=None if refusals is None else refusals.result(told, resamples=made, seed=seed),
     )
+
+
+def resamples_made(asked: int, images: int) -> int:
+    """How many resamples an evaluation makes: images × resamples up to 2,000,000,000, but never fewer than 200.
+
+    Example:
+        >>> resamples_made(2000, 1_000_000), resamples_made(2000, 10_000_000)
+        (2000, 200)
+    """
+    return min(asked, max(LEAST_RESAMPLES, MOST_RESAMPLED // images))
 
 
 def _conformal(
@@ -173,7 +193,7 @@ def _conformal(
         scored.truth,
         scored.probabilities,
         conformal.model_copy(update={"limits": in_order}),
-        groups={column: subgroup_names(scored.frame, column).to_numpy() for column in recorded_columns(scored.frame)},
+        groups={column: subgroups_of(scored.frame, column) for column in recorded_columns(scored.frame)},
         clusters=clusters.number,
         confidence=confidence,
     )
@@ -182,16 +202,32 @@ def _conformal(
 def _challenge(scored: ScoredImages, classes: ClassSet) -> ChallengeFigures | None:
     if classes.ids != class_set("ham7").ids:
         return None
-    truth = np.eye(len(classes.ids))[scored.truth]
+    truth = np.eye(len(classes.ids), dtype=bool)[scored.truth]
     return ChallengeFigures.of(isic2018_scores(truth, scored.probabilities, classes.ids))
 
 
+def _tied(probabilities: Floats) -> int:
+    """How many images have several largest probabilities."""
+    tied = 0
+    for rows in row_blocks(*probabilities.shape):
+        largest = probabilities[rows].max(axis=1, keepdims=True)
+        tied += int(((probabilities[rows] == largest).sum(axis=1) > 1).sum())
+    return tied
+
+
 def _counts(column: pl.Series) -> dict[str, int]:
-    counted = column.alias("value").value_counts().sort("count", "value", descending=[True, False])
+    counts = column.alias("value").value_counts().with_columns(pl.col("value").cast(pl.String))
+    counted = counts.sort("count", "value", descending=[True, False])
     return dict(counted.iter_rows())
 
 
-def _warnings(scored: ScoredImages, by_class: Sequence[ClassResult], clusters: int, tied: int) -> list[str]:
+def _warnings(
+    scored: ScoredImages,
+    by_class: Sequence[ClassResult],
+    clusters: int,
+    tied: int,
+    fewer_resamples: tuple[int, int] | None,
+) -> list[str]:
     told = []
     unknown = int((~scored.seen_known).sum())
     if unknown:
@@ -207,6 +243,12 @@ def _warnings(scored: ScoredImages, by_class: Sequence[ClassResult], clusters: i
         told.append(f"{scored.without_subset:,} rows of the manifest belong to no subset and were not evaluated.")
     if clusters < FEW_CLUSTERS:
         told.append(f"There are only {clusters} independent cases: the intervals are likely too narrow.")
+    if fewer_resamples is not None:
+        asked, made = fewer_resamples
+        told.append(
+            f"The intervals rest on {made:,} resamples, not on the {asked:,} asked for: there are "
+            f"{len(scored.frame):,} images. Their ends are known less well for it, but they lie close together."
+        )
     absent = [each.name for each in by_class if not each.images]
     if absent:
         told.append(f"No image shows {', '.join(absent)}: no sensitivity, no AUC, and no part in the macro means.")

@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 
 from cutis.errors import LeakError, PredictionsError, listed
-from cutis.evaluation.arrays import Bools, Floats, ratio
+from cutis.evaluation.arrays import Bools, Counts, Floats, ratio, sums_by
 from cutis.evaluation.estimate import Estimate, Part, Resampled
+from cutis.evaluation.groups import named_groups
 from cutis.evaluation.metrics import macro_mean
-from cutis.evaluation.predictions import Predictions
+from cutis.evaluation.predictions import Predictions, series_listed
 from cutis.evaluation.scored import FEW_CLUSTERS, ScoredImages, clusters_of, scored_images
-from cutis.evaluation.subgroups import NOT_RECORDED, Subgroup, subgroup_names
+from cutis.evaluation.subgroup_names import NOT_RECORDED, Subgroup, subgroup_names
 from cutis.evaluation.threshold_transfer import FEW_FOR_A_THRESHOLD, choose_thresholds_by_group
 from cutis.evaluation.thresholds import ThresholdRule, Thresholds, called_classes, choose_thresholds
 from cutis.taxonomy import ClassSet
@@ -143,7 +144,9 @@ def choose_group_thresholds(
         )
     scored = scored_images(predictions, manifest, subset="val" if validated else None)
     names = group_names(scored.frame, column)
-    chosen_on = f"{', '.join(scored.frame['source'].drop_nulls().unique().sort()) or 'validation'}, validation"
+    chosen_on = (
+        f"{', '.join(scored.frame['source'].drop_nulls().unique().cast(pl.String).sort()) or 'validation'}, validation"
+    )
     common = choose_thresholds(
         scored.truth,
         scored.probabilities,
@@ -180,30 +183,40 @@ class AtGroupThresholds:
             )
         _others_than(chosen.frame, scored.frame)
         self.chosen, self.ids = chosen, classes.ids
-        names = group_names(scored.frame, chosen.column).to_numpy()
-        self.rows: dict[str, Bools] = {
-            group: names == group
-            for group in sorted(set(names.tolist()), key=lambda each: (each == NOT_RECORDED, each))
-        }
+        names, self.group = named_groups(group_names(scored.frame, chosen.column))
+        self.names = sorted(names, key=lambda each: (each == NOT_RECORDED, each))
+        self.place = {name: names.index(name) for name in self.names}
         self.cases = clusters_of(scored.frame).number
-        self.own: Bools = scored.truth[:, None] == np.arange(len(classes.ids))
+        self.truth = scored.truth
         self.common = called_classes(scored.probabilities, chosen.common)
         self.grouped = self.common.copy()
-        for group, rows in self.rows.items():
-            if group in chosen.by_group:
-                self.grouped[rows] = called_classes(scored.probabilities[rows], chosen.by_group[group])
+        for name in self.names:
+            if name in chosen.by_group:
+                rows = self.group == self.place[name]
+                self.grouped[rows] = called_classes(scored.probabilities[rows], chosen.by_group[name])
 
-    def statistics(self, weights: Floats) -> dict[str, Floats]:
+    def statistics(self, weights: Counts) -> dict[str, Floats]:
         """All statistics, r×…, of weights N×r."""
-        everyone = np.ones(len(self.own), dtype=bool)
+        # Of each class and group, by truth (other, own): all images, those called by common and by own thresholds.
+        shape = len(self.ids), len(self.names), 2, weights.shape[1]
+        images, common, grouped = np.empty((3, *shape))
+        for k in range(len(self.ids)):
+            cell = (
+                4 * (2 * self.group.astype(np.int64) + (self.truth == k)) + 2 * self.common[:, k] + self.grouped[:, k]
+            )
+            met = sums_by(cell, 8 * len(self.names), weights).reshape(len(self.names), 2, 2, 2, -1)
+            images[k], common[k], grouped[k] = (
+                met.sum(axis=(2, 3)),
+                met[:, :, 1].sum(axis=2),
+                met[:, :, :, 1].sum(axis=2),
+            )
         found: dict[str, Floats] = {}
-        for name, rows in {"all": everyone, **{f"group/{each}": rows for each, rows in self.rows.items()}}.items():
-            own, each = self.own[rows], weights[rows]
-            ill, well = own.T @ each, (~own).T @ each
-            rates = [
-                (ratio((own & called).T @ each, ill).T, ratio((~own & ~called).T @ each, well).T)
-                for called in (self.common[rows], self.grouped[rows])
-            ]
+        everyone: dict[str, int | slice] = {f"group/{name}": self.place[name] for name in self.names}
+        for name, place in {"all": slice(None), **everyone}.items():
+            of, rates = images[:, place].reshape(len(self.ids), -1, 2, shape[3]).sum(axis=1), []
+            for called in (common, grouped):
+                here = called[:, place].reshape(len(self.ids), -1, 2, shape[3]).sum(axis=1)
+                rates.append((ratio(here[:, 1], of[:, 1]).T, ratio(of[:, 0] - here[:, 0], of[:, 0]).T))
             (hit, spared), (hit_own, spared_own) = rates
             found |= {
                 f"group_thresholds/{name}/sensitivity": hit,
@@ -226,7 +239,7 @@ class AtGroupThresholds:
             youden_gain=told.estimate("group_thresholds/all/mean_youden_gain"),
             sensitivity_gain=told.estimate("group_thresholds/all/mean_sensitivity_gain"),
             specificity_gain=told.estimate("group_thresholds/all/mean_specificity_gain"),
-            groups=[self._group(group, rows, told) for group, rows in self.rows.items()],
+            groups=[self._group(group, told) for group in self.names],
             rule=RULE,
         )
 
@@ -235,7 +248,9 @@ class AtGroupThresholds:
         mine = self.chosen.by_group.get(group, self.chosen.common)
         return np.array([mine.classes[each] != self.chosen.common.classes[each] for each in self.ids])
 
-    def _group(self, group: str, rows: Bools, told: Resampled) -> GroupGain:
+    def _group(self, group: str, told: Resampled) -> GroupGain:
+        rows = self.group == self.place[group]
+        shown = np.bincount(self.truth[rows], minlength=len(self.ids))
         changed = self._changed(group)
         mine = self.chosen.by_group.get(group, self.chosen.common)
         cases = len(np.unique(self.cases[rows]))
@@ -250,8 +265,8 @@ class AtGroupThresholds:
             by_class=[
                 ClassGain(
                     class_id=class_id,
-                    images=int(self.own[rows, k].sum()),
-                    others=int((~self.own[rows, k]).sum()),
+                    images=int(shown[k]),
+                    others=int(shown.sum() - shown[k]),
                     common=self.chosen.common.classes[class_id].value,
                     own=mine.classes[class_id].value if changed[k] else None,
                     **{
@@ -274,11 +289,12 @@ class AtGroupThresholds:
 def _others_than(chosen: pl.DataFrame, evaluated: pl.DataFrame) -> None:
     """Raise LeakError where thresholds were chosen on an image, lesion or patient that is evaluated."""
     for column in _SAME:
-        known = chosen.select(pl.col("source").fill_null(""), column).drop_nulls(column).unique()
-        met = evaluated.with_columns(pl.col("source").fill_null("")).join(known, on=["source", column], how="semi")
+        key = pl.col("source").cast(pl.String).fill_null(""), pl.col(column).cast(pl.String)
+        known = chosen.select(key).drop_nulls(column).unique()
+        met = evaluated.select(*key, id="image_id").join(known, on=["source", column], how="semi")
         if len(met):
             raise LeakError(
                 f"the groups' thresholds were chosen on the same {column} as {len(met):,} of {len(evaluated):,} "
-                f"evaluated images: {listed(met['image_id'].to_list())}",
+                f"evaluated images: {series_listed(met['id'])}",
                 fix="Choose them on other images: a validation subset, or another data set.",
             )

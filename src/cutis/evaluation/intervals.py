@@ -3,16 +3,19 @@
 Images of one lesion resemble each other: resampling them one by one would make the interval too narrow. Here
 each resample draws as many clusters as there are, with replacement, and takes all images of each (Field &
 Welsh 2007). A resample is written as a weight an image, so that every statistic is computed for many
-resamples in one array operation.
+resamples in one array operation. Weights are whole and small: as bytes, those of millions of images fit in memory.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from cutis.evaluation.arrays import Floats, Ints
+from cutis.evaluation.arrays import Counts, Floats, Ints
 
 _CELLS_AT_ONCE = 1_000_000  # 8 MB of weights: near the size of a processor's cache
+_COUNTS_AT_ONCE = 320_000_000  # 320 MB: a batch of 32 resamples of 10 million images
+_MOST_COLUMNS = 128  # at once: more gain nothing
+_FIGURES_AT_ONCE = 4_000_000  # of all resamples of a batch together
 
 
 def bootstrap_weights(
@@ -27,24 +30,54 @@ def bootstrap_weights(
         width: how many numbers a resample the caller makes of them, where that is more than N: fewer then come at once.
     """
     member = cluster_numbers(clusters)
-    count = int(member.max(initial=-1)) + 1
-    generator = np.random.default_rng(seed)
     at_once = max(1, min(resamples, _CELLS_AT_ONCE // max(1, width, len(member))))
+    for counts in _drawn(member, resamples, seed, at_once):
+        yield counts.astype(np.float64)
+
+
+def bootstrap_counts(member: Ints, resamples: int, seed: int, width: int = 1) -> Iterator[Counts]:
+    """The same resamples as of :func:`bootstrap_weights`, as bytes and in batches that millions of images allow.
+
+    Args:
+        member: the cluster of each of N images, 0, 1, … in the order in which they first appear.
+        resamples: how many resamples in all.
+        seed: the same seed gives the same resamples.
+        width: how many numbers a resample the caller makes of them.
+    """
+    most = min(_COUNTS_AT_ONCE // max(1, len(member)), _FIGURES_AT_ONCE // max(1, width), _MOST_COLUMNS)
+    yield from _drawn(member, resamples, seed, max(1, min(resamples, most)))
+
+
+def _drawn(member: Ints, resamples: int, seed: int, at_once: int) -> Iterator[Counts]:
+    count = int(member.max(initial=-1)) + 1
+    alone = count == len(member)  # every image is a cluster of its own, and they are numbered in order
+    generator = np.random.default_rng(seed)
     for start in range(0, resamples, at_once):
         columns = min(at_once, resamples - start)
-        drawn = generator.integers(count, size=(columns, count)) * columns + np.arange(columns)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=count * columns).reshape(count, columns)
-        yield times.astype(np.float64)[member]
+        # A cluster is drawn 255 times only where the chance of it is below 1e-500.
+        times = np.empty((count, columns), dtype=np.uint8)
+        for column in range(columns):
+            times[:, column] = np.bincount(generator.integers(count, size=count), minlength=count)
+        yield times if alone else np.take(times, member, axis=0)
 
 
 def cluster_numbers(clusters: Sequence[Hashable] | Ints) -> Ints:
     """N clusters as numbers 0, 1, … in the order in which they first appear; such numbers are left as they are."""
     if isinstance(clusters, np.ndarray):
+        if _in_order(clusters):
+            return clusters
         first, place = np.unique(clusters, return_index=True, return_inverse=True)[1:]
         order: Ints = np.argsort(np.argsort(first)).astype(np.int64)
         return order[place]
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(each, len(numbers)) for each in clusters], dtype=np.int64)
+
+
+def _in_order(numbers: Ints) -> bool:
+    """Whether numbers are 0, 1, … in the order in which they first appear."""
+    if len(numbers) == 0 or numbers.dtype != np.int64 or numbers[0] != 0 or numbers.min() < 0:
+        return False
+    return bool((np.diff(np.maximum.accumulate(numbers)) <= 1).all())
 
 
 def clustered_bootstrap(
@@ -67,7 +100,11 @@ def clustered_bootstrap(
     Returns:
         Each statistic's values, R×….
     """
-    parts = [statistics(weights) for weights in bootstrap_weights(clusters, resamples, seed, width)]
+    return joined_resamples([statistics(weights) for weights in bootstrap_weights(clusters, resamples, seed, width)])
+
+
+def joined_resamples(parts: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """The values of named statistics over batches of resamples, as one array each."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

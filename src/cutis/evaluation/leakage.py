@@ -1,7 +1,7 @@
 """What stands on both sides: how a leak between training and test is told, and what a report must say of it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,7 +9,7 @@ import polars as pl
 from cutis.errors import LeakError, listed
 from cutis.evaluation.estimate import Part
 
-_TOLD = 20
+TOLD = 20
 """So many leaks are told in a report."""
 
 
@@ -80,6 +80,7 @@ def leakage(
     *,
     subset: str | None,
     allowed: str | None,
+    not_listed: Mapping[str, int] | None = None,
 ) -> Leakage:
     """What is known of leaks, for a report.
 
@@ -89,6 +90,7 @@ def leakage(
         audit: what an audit of the images found.
         subset: what was evaluated; with ``"test"`` only leaks into the test set count.
         allowed: why leaks are let through.
+        not_listed: how many more than ``leaks`` are known, by kind.
 
     Raises:
         LeakError: there are leaks by the audit, and they are not allowed.
@@ -102,17 +104,23 @@ def leakage(
             fix="Split again with `cutis split --audit`, or say why it is to be measured all the same: --allow-leak.",
         )
     found = [*leaks, *of_audit]
+    by_kind = Counter(each.kind for each in found)
+    by_kind.update(not_listed or {})
     audited = (
         0
         if audit is None
-        else len(evaluated.join(audit.images, on=["source", "image_id"], how="semi", nulls_equal=True))
+        else len(
+            evaluated.select(pl.col("source", "image_id").cast(pl.String)).join(
+                audit.images, on=["source", "image_id"], how="semi", nulls_equal=True
+            )
+        )
     )
     return Leakage(
         audited=audited,
         not_audited=len(evaluated) - audited,
         audit=None if audit is None else audit.told,
-        leaks=len(found),
-        by_kind=dict(Counter(each.kind for each in found)),
-        examples=found[:_TOLD],
+        leaks=by_kind.total(),
+        by_kind=dict(by_kind),
+        examples=found[:TOLD],
         allowed=allowed if found else None,
     )

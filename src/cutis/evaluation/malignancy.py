@@ -7,12 +7,13 @@ classes that are neither (other diseases, classes that hold both) have no part.
 import numpy as np
 
 from cutis.evaluation.agreement import negative_predictive_value_at, positive_predictive_value_at
-from cutis.evaluation.arrays import Bools, Floats, ratio
+from cutis.evaluation.arrays import Bools, Counts, Floats, ratio, sums_by
 from cutis.evaluation.clinical import (
     benign_flags,
     decision_curve,
     malignancy_probability,
     malignant_flags,
+    net_benefit,
     number_needed_to_biopsy,
 )
 from cutis.evaluation.curves import BandReach
@@ -109,15 +110,19 @@ class MalignancyScores:
 
     def __init__(self, scored: ScoredImages, classes: ClassSet) -> None:
         self.classes, self.malignant, self.benign = classes, malignant_flags(classes), benign_flags(classes)
-        self.rows: Bools = (self.malignant | self.benign)[scored.truth]
-        self.truth = scored.truth[self.rows]
-        self.ill: Bools = self.malignant[self.truth]
-        self.answers = predicted_class(scored.probabilities)[self.rows]
-        self.risk = malignancy_probability(scored.probabilities[self.rows], self.malignant)
-        self.called: Bools = self.malignant[self.answers]
+        rows: Bools = (self.malignant | self.benign)[scored.truth]
+        self.images = None if rows.all() else np.flatnonzero(rows)
+        truth = scored.truth[rows]
+        self.ill: Bools = self.malignant[truth]
+        self.risk = malignancy_probability(scored.probabilities[rows], self.malignant)
         self.ranked = RankedScores(self.ill, self.risk)
         both = bool(self.ill.any() and not self.ill.all())
         self.reach = BandReach(self.ill, self.risk, self.ranked) if both else None
+        # Of each image its truth and its answer, and whether it is ill with how many thresholds its risk reaches.
+        answers = predicted_class(scored.probabilities)[rows]
+        self.cell = (truth * len(classes.ids) + answers).astype(np.int32)
+        reached = np.searchsorted(_THRESHOLDS, self.risk, side="right").astype(np.uint8)
+        self.step = reached + np.uint8(len(_THRESHOLDS) + 1) * self.ill
 
     @staticmethod
     def known(scored: ScoredImages, classes: ClassSet) -> bool:
@@ -125,46 +130,56 @@ class MalignancyScores:
         malignant, benign = malignant_flags(classes), benign_flags(classes)
         return bool(malignant.any() and benign.any() and (malignant | benign)[scored.truth].any())
 
-    def statistics(self, weights: Floats) -> dict[str, Floats]:
+    def statistics(self, weights: Counts) -> dict[str, Floats]:
         """All statistics, r×…, of weights N×r."""
-        each = weights[self.rows]
-        at = self.ranked.cumulated(each)
-        ill, well = each[self.ill], each[~self.ill]
-        found = self.called[self.ill].astype(float) @ ill
-        harmless = (~self.called[~self.ill]).astype(float) @ well
-        called = self.called.astype(float) @ each
-        hit, spared = ratio(found, ill.sum(axis=0)), ratio(harmless, well.sum(axis=0))
+        each = weights if self.images is None else np.take(weights, self.images, axis=0)
+        columns, count = weights.shape[1], len(self.classes.ids)
+        walk = None if self.reach is None else self.reach.walk(columns)
+        areas, precisions, partial = np.zeros((3, columns))
+        for at in self.ranked.blocks(each):
+            areas += area(at)
+            precisions += precision_area(at)
+            partial += area_above(at, LEAST_SENSITIVITY)
+            if walk is not None:
+                walk.add(at)
+        confusion = sums_by(self.cell, count**2, each).reshape(count, count, columns)
+        called = confusion[:, self.malignant].sum(axis=1)
+        ill, well = (confusion[kind].sum(axis=(0, 1)) for kind in (self.malignant, self.benign))
+        found, alarms = called[self.malignant].sum(axis=0), called[self.benign].sum(axis=0)
+        harmless = well - alarms
+        hit, spared = ratio(found, ill), ratio(harmless, well)
         at_any = (hit[:, None], spared[:, None])
-        nothing = np.full(weights.shape[1], np.nan)
+        by_step = sums_by(self.step, 2 * (len(_THRESHOLDS) + 1), each).reshape(2, -1, columns)
+        reached = np.cumsum(by_step[:, ::-1], axis=1)[:, -2::-1]
         return {
-            "malignancy/auc": area(at),
-            "malignancy/average_precision": precision_area(at),
-            "malignancy/partial_auc": area_above(at, LEAST_SENSITIVITY),
-            "malignancy/band": nothing if self.reach is None else self.reach.farthest_of(at),
+            "malignancy/auc": areas,
+            "malignancy/average_precision": precisions,
+            "malignancy/partial_auc": partial,
+            "malignancy/band": np.full(columns, np.nan) if walk is None else walk.farthest(),
             "malignancy/sensitivity": hit,
             "malignancy/specificity": spared,
             # At the images' own prevalence from the counts: there these exist without benign images too.
             "malignancy/ppv": np.column_stack(
-                [ratio(found, called), positive_predictive_value_at(PREVALENCES, *at_any)]
+                [ratio(found, found + alarms), positive_predictive_value_at(PREVALENCES, *at_any)]
             ),
             "malignancy/npv": np.column_stack(
-                [ratio(harmless, each.sum(axis=0) - called), negative_predictive_value_at(PREVALENCES, *at_any)]
+                [ratio(harmless, ill + well - found - alarms), negative_predictive_value_at(PREVALENCES, *at_any)]
             ),
             "malignancy/biopsies": np.column_stack(
-                [ratio(called, found), number_needed_to_biopsy(*at_any, PREVALENCES)]
+                [ratio(found + alarms, found), number_needed_to_biopsy(*at_any, PREVALENCES)]
             ),
-            "malignancy/net_benefit": decision_curve(self.ill, self.risk, _THRESHOLDS, weights=each).model,
-            "malignancy/of_benign": self._specificities(each, ~self.ill),
-            "malignancy/of_malignant": self._specificities(each, self.ill),
+            "malignancy/net_benefit": net_benefit(_THRESHOLDS, reached[1].T, reached[0].T, (ill + well)[:, None]),
+            "malignancy/of_benign": self._specificities(confusion, self.benign),
+            "malignancy/of_malignant": self._specificities(confusion, self.malignant),
         }
 
-    def _specificities(self, weights: Floats, rows: Bools) -> Floats:
-        """How often each malignant class is rightly not the answer, r×M."""
+    def _specificities(self, confusion: Floats, kind: Bools) -> Floats:
+        """How often each malignant class is rightly not the answer to the other images of a kind, r×M."""
         columns = []
         for k in np.flatnonzero(self.malignant):
-            others = rows & (self.truth != k)
-            each = weights[others]
-            columns.append(ratio((self.answers[others] != k).astype(float) @ each, each.sum(axis=0)))
+            others = kind & (np.arange(len(kind)) != k)
+            images = confusion[others].sum(axis=(0, 1))
+            columns.append(ratio(images - confusion[others, k].sum(axis=0), images))
         return np.stack(columns, axis=1)
 
     def result(self, told: Resampled, images: int) -> Malignancy:
@@ -189,7 +204,7 @@ class MalignancyScores:
             benign=ids[self.benign].tolist(),
             malignant_images=int(self.ill.sum()),
             benign_images=int((~self.ill).sum()),
-            left_out_images=images - len(self.truth),
+            left_out_images=images - len(self.ill),
             auc=told.estimate("malignancy/auc"),
             average_precision=told.estimate("malignancy/average_precision"),
             partial_auc=told.estimate("malignancy/partial_auc"),
@@ -210,7 +225,7 @@ class MalignancyScores:
                 model=told.estimates("malignancy/net_benefit"),
                 treat_all=curve.treat_all.tolist(),
             ),
-            roc=None if self.reach is None else roc_points(self.ill, self.risk),
+            roc=None if self.reach is None else roc_points(self.ill, self.risk, self.ranked),
             roc_band=band,
-            precision_recall=None if self.reach is None else precision_recall_points(self.ill, self.risk),
+            precision_recall=None if self.reach is None else precision_recall_points(self.ill, self.risk, self.ranked),
         )

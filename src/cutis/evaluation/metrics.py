@@ -8,11 +8,12 @@ A class that is absent from the sample has no sensitivity and no AUC: its figure
 means are taken over the classes that have a figure.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from cutis.evaluation.arrays import Bools, Floats, Ints, ratio, sums_by
+from cutis.evaluation.arrays import Bools, Floats, Ints, Weights, ratio, row_blocks, sums_by, weighted
 
 
 class RocCurve(NamedTuple):
@@ -32,7 +33,7 @@ def predicted_class(probabilities: Floats) -> Ints:
     return largest
 
 
-def confusion_matrix(truth: Ints, predicted: Ints, classes: int, weights: Floats | None = None) -> Floats:
+def confusion_matrix(truth: Ints, predicted: Ints, classes: int, weights: Weights | None = None) -> Floats:
     """Images by truth (row) and prediction (column): K×K, or R×K×K with N×R weights.
 
     Example:
@@ -91,13 +92,21 @@ def top_k_accuracy(truth: Ints, probabilities: Floats, k: int, weights: Floats |
 
     Equal probabilities rank in the order of the classes, so that top-1 is :func:`accuracy`.
     """
-    own = probabilities[np.arange(len(truth)), truth][:, None]
-    earlier = np.arange(probabilities.shape[1])[None, :] < truth[:, None]
-    rank = ((probabilities > own) | ((probabilities == own) & earlier)).sum(axis=1)
-    hit = (rank < k).astype(np.float64)
+    hit = rank_of_truth(truth, probabilities) < k
     if weights is None:
         return ratio(hit.sum(), np.float64(len(hit)))
-    return ratio(hit @ weights, weights.sum(axis=0))
+    return ratio(weighted(hit, weights), weights.sum(axis=0))
+
+
+def rank_of_truth(truth: Ints, probabilities: Floats) -> Ints:
+    """How many classes are called before the true one, N: 0 where it is the answer."""
+    rank = np.empty(len(truth), dtype=np.int64)
+    for rows in row_blocks(*probabilities.shape):
+        each, k = probabilities[rows], truth[rows][:, None]
+        own = np.take_along_axis(each, k, axis=1)
+        earlier = np.arange(each.shape[1])[None, :] < k
+        rank[rows] = ((each > own) | ((each == own) & earlier)).sum(axis=1)
+    return rank
 
 
 def binary_auc(positive: Bools, scores: Floats, weights: Floats | None = None) -> Floats:
@@ -167,12 +176,36 @@ def roc_curve(positive: Bools, scores: Floats) -> RocCurve:
 
 def corners(x: Floats, y: Floats, most: int) -> Ints:
     """Where a curve turns: at most ``most`` of its points, evenly along its length; both ends are kept."""
-    turn = np.diff(x[:-1]) * np.diff(y[1:]) != np.diff(x[1:]) * np.diff(y[:-1])
-    kept = np.concatenate([[0], np.flatnonzero(turn) + 1, [len(x) - 1]])
-    if len(kept) > most:
-        along = np.append(0, np.cumsum(np.abs(np.diff(x[kept])) + np.abs(np.diff(y[kept]))))
-        kept = kept[np.unique(np.searchsorted(along, np.linspace(0, along[-1], most)).clip(max=len(kept) - 1))]
-    return kept
+    turns = [
+        rows.start + 1 + np.flatnonzero(np.diff(a[:-1]) * np.diff(b[1:]) != np.diff(a[1:]) * np.diff(b[:-1]))
+        for rows in row_blocks(len(x) - 2)
+        for a, b in [(x[rows.start : rows.stop + 2], y[rows.start : rows.stop + 2])]
+    ]
+    kept = np.concatenate([[0], *turns, [len(x) - 1]]).astype(np.int64)
+    if len(kept) <= most:
+        return kept
+    length = 0.0
+    for _, along in _lengths(x, y, kept):
+        length = along[-1]
+    wanted, found = np.linspace(0, length, most), np.zeros(most, dtype=np.int64)
+    begun = 0.0
+    for start, along in _lengths(x, y, kept):
+        here = (wanted > begun) & (wanted <= along[-1])
+        found[here] = start + 1 + np.searchsorted(along, wanted[here])
+        begun = along[-1]
+    return kept[np.unique(found)]
+
+
+def _lengths(x: Floats, y: Floats, kept: Ints) -> Iterator[tuple[int, Floats]]:
+    """How far along a curve each of its kept points but the first lies, some at a time, after which of them."""
+    length = 0.0
+    for rows in row_blocks(len(kept) - 1):
+        points = kept[rows.start : rows.stop + 1]
+        along = np.abs(np.diff(x[points])) + np.abs(np.diff(y[points]))
+        along[0] += length
+        np.cumsum(along, out=along)
+        length = along[-1]
+        yield rows.start, along
 
 
 def _diagonal(confusion: Floats) -> Floats:

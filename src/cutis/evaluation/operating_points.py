@@ -3,7 +3,7 @@
 import numpy as np
 
 from cutis.errors import PredictionsError, listed
-from cutis.evaluation.arrays import Bools, Floats, ratio
+from cutis.evaluation.arrays import Bools, Counts, Floats, ratio, sums_by, weighted
 from cutis.evaluation.clinical import benign_flags, malignant_flags
 from cutis.evaluation.estimate import Estimate, Part, Resampled
 from cutis.evaluation.scored import ScoredImages
@@ -69,25 +69,32 @@ class AtThresholds:
         in_order = {class_id: thresholds.classes[class_id] for class_id in classes.ids}
         self.thresholds = thresholds.model_copy(update={"classes": in_order})
         self.scored, self.classes = scored, classes
-        images = np.arange(len(scored.truth))
-        self.own = scored.truth[:, None] == np.arange(len(classes.ids))
         self.called = called_classes(scored.probabilities, self.thresholds)
-        shown, first = listed_classes(scored.probabilities, self.thresholds)
-        self.shown: Bools = shown
-        self.in_list = shown[images, scored.truth].astype(float)
-        self.first = (first == scored.truth).astype(float)
+        self.shown, first = listed_classes(scored.probabilities, self.thresholds)
+        self.in_list: Bools = np.take_along_axis(self.shown, scored.truth[:, None], axis=1)[:, 0]
+        # Of each image: is the truth in its list, does it stand first, is none above, and how long is the list.
+        none, size = ~self.called.any(axis=1), self.shown.sum(axis=1, dtype=np.uint8)
+        self.list_facts = np.column_stack([self.in_list, first == scored.truth, none, size])
 
-    def statistics(self, weights: Floats) -> dict[str, Floats]:
+    def statistics(self, weights: Counts) -> dict[str, Floats]:
         """All statistics, r×…, of weights N×r."""
-        own, others, total = self.own.T @ weights, (~self.own).T @ weights, weights.sum(axis=0)
+        truth, count, columns = self.scored.truth, len(self.classes.ids), weights.shape[1]
+        own, total = sums_by(truth, count, weights), weights.sum(axis=0)
+        others = total - own
+        hits, alarms = np.empty((2, count, columns))
+        for k in range(count):
+            met = sums_by(np.uint8(2) * (truth == k) + self.called[:, k], 4, weights)
+            hits[k], alarms[k] = met[3], met[1]
+        listed_by_class = sums_by(2 * truth + self.in_list, 2 * count, weights)[1::2]
+        in_list, first, none, size = weighted(self.list_facts, weights) / total
         return {
-            "thresholds/sensitivity": ratio((self.own & self.called).T @ weights, own).T,
-            "thresholds/specificity": ratio((~self.own & ~self.called).T @ weights, others).T,
-            "thresholds/listed": self.in_list @ weights / total,
-            "thresholds/listed_by_class": ratio((self.own * self.in_list[:, None]).T @ weights, own).T,
-            "thresholds/first": self.first @ weights / total,
-            "thresholds/size": self.shown.sum(axis=1) @ weights / total,
-            "thresholds/none": (~self.called.any(axis=1)).astype(float) @ weights / total,
+            "thresholds/sensitivity": ratio(hits, own).T,
+            "thresholds/specificity": ratio(others - alarms, others).T,
+            "thresholds/listed": in_list,
+            "thresholds/listed_by_class": ratio(listed_by_class, own).T,
+            "thresholds/first": first,
+            "thresholds/size": size,
+            "thresholds/none": none,
         }
 
     def result(self, told: Resampled) -> OperatingPoints:

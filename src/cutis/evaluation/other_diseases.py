@@ -1,6 +1,8 @@
 """What a class of other diseases saves, and what it costs (Han 2018: training with them as negatives)."""
 
-from cutis.evaluation.arrays import Bools, Floats, ratio
+import numpy as np
+
+from cutis.evaluation.arrays import Bools, Counts, Floats, ratio, sums_by
 from cutis.evaluation.clinical import malignant_flags
 from cutis.evaluation.estimate import Estimate, Part, Resampled
 from cutis.evaluation.metrics import predicted_class
@@ -57,20 +59,25 @@ class RestClass:
         self.called_other: Bools = answers == self.rest
         self.with_it: Bools = self.malignant[answers]
         self.without: Bools = self.malignant[predicted_class(named)]
+        # Which of these five hold of an image, in one number.
+        facts = (self.other, self.cancer, self.called_other, self.with_it, self.without)
+        self.cell = sum((np.uint8(1 << n) * each for n, each in enumerate(facts)), np.zeros(len(self.other), np.uint8))
 
-    def statistics(self, weights: Floats) -> dict[str, Floats]:
+    def statistics(self, weights: Counts) -> dict[str, Floats]:
         """All statistics, r, of weights N×r."""
+        by_cell = sums_by(self.cell, 32, weights)
+        other, cancer, called, with_it, without = ((np.arange(32) >> n & 1).astype(bool) for n in range(5))
 
         def share(hits: Bools, rows: Bools) -> Floats:
-            return ratio(hits[rows].astype(float) @ weights[rows], weights[rows].sum(axis=0))
+            return ratio(by_cell[hits & rows].sum(axis=0), by_cell[rows].sum(axis=0))
 
-        without, with_it = share(self.without, self.other), share(self.with_it, self.other)
+        of_other, still = share(without, other), share(with_it, other)
         return {
-            "other/called": share(self.called_other, self.other),
-            "other/without": without,
-            "other/with": with_it,
-            "other/saved": without - with_it,
-            "other/lost": share(self.without & ~self.with_it, self.cancer),
+            "other/called": share(called, other),
+            "other/without": of_other,
+            "other/with": still,
+            "other/saved": of_other - still,
+            "other/lost": share(without & ~with_it, cancer),
         }
 
     def result(self, told: Resampled) -> OtherDiseases:

@@ -3,9 +3,10 @@
 import numpy as np
 
 from cutis.evaluation.arrays import Bools, Floats
-from cutis.evaluation.curves import BandReach, precision_recall_curve
+from cutis.evaluation.curves import BandReach
 from cutis.evaluation.estimate import Part
-from cutis.evaluation.metrics import corners, roc_curve
+from cutis.evaluation.metrics import corners
+from cutis.evaluation.ranked import RankedScores
 
 _MOST = 200
 # Close together where ROC curves are steep.
@@ -36,25 +37,32 @@ class PrecisionRecallPoints(Part):
     threshold: list[float | None]
 
 
-def roc_points(positive: Bools, scores: Floats) -> RocPoints:
-    """The ROC curve of N images; both kinds must be there."""
-    curve = roc_curve(positive, scores)
-    kept = corners(curve.false_positive_rate, curve.sensitivity, _MOST)
+def roc_points(positive: Bools, scores: Floats, ranked: RankedScores | None = None) -> RocPoints:
+    """The ROC curve of N images; both kinds must be there. ``ranked`` are the same, where they are ranked already."""
+    images = ranked or RankedScores(positive, scores)
+    rate, sensitivity = images.curve()
+    kept = corners(rate, sensitivity, _MOST)
     return RocPoints(
-        false_positive_rate=curve.false_positive_rate[kept].tolist(),
-        sensitivity=curve.sensitivity[kept].tolist(),
-        threshold=[None, *curve.threshold[kept][1:].tolist()],
+        false_positive_rate=rate[kept].tolist(),
+        sensitivity=sensitivity[kept].tolist(),
+        threshold=[None, *scores[images.images_at(kept[1:] - 1)].tolist()],
     )
 
 
-def precision_recall_points(positive: Bools, scores: Floats) -> PrecisionRecallPoints:
-    """The precision-recall curve of N images; there must be positives."""
-    curve = precision_recall_curve(positive, scores)
-    kept = corners(curve.recall, curve.precision, _MOST)
+def precision_recall_points(
+    positive: Bools, scores: Floats, ranked: RankedScores | None = None
+) -> PrecisionRecallPoints:
+    """The precision-recall curve of N images; there must be positives. ``ranked`` as of :func:`roc_points`."""
+    images = ranked or RankedScores(positive, scores)
+    hits, alarms = images.counts()
+    recall, precision = np.zeros((2, len(hits) + 1))
+    precision[0] = 1.0
+    recall[1:], precision[1:] = hits / hits[-1], hits / (hits + alarms)
+    kept = corners(recall, precision, _MOST)
     return PrecisionRecallPoints(
-        recall=curve.recall[kept].tolist(),
-        precision=curve.precision[kept].tolist(),
-        threshold=[None, *curve.threshold[kept][1:].tolist()],
+        recall=recall[kept].tolist(),
+        precision=precision[kept].tolist(),
+        threshold=[None, *scores[images.images_at(kept[1:] - 1)].tolist()],
     )
 
 
@@ -62,8 +70,7 @@ def roc_band_points(reach: BandReach, farthest: Floats, confidence: float) -> Ro
     """The band at some false-positive rates; None where no resample has both kinds."""
     if np.isnan(farthest).all():
         return None
-    band = reach.band(farthest, confidence)
-    low, high = (np.interp(_BAND_AT, band.false_positive_rate, each) for each in (band.low, band.high))
+    low, high = reach.band_at(_BAND_AT, farthest, confidence)
     return RocBandPoints(
         false_positive_rate=_BAND_AT.round(4).tolist(), low=low.round(5).tolist(), high=high.round(5).tolist()
     )

@@ -5,15 +5,17 @@ twice, for the strangest and for the least sure images refused first, since a sc
 images of another kind, and a probability to find those that may be answered wrongly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from cutis.evaluation.arrays import Bools, Floats, Ints, ratio
+from cutis.evaluation.arrays import CELLS_AT_ONCE, Bools, Counts, Floats, Ints, Weights, ratio, sums_by
 from cutis.evaluation.estimate import Estimate, Part, Resampled, resampled
+from cutis.evaluation.groups import named_groups
 from cutis.evaluation.metrics import predicted_class
+from cutis.evaluation.ranked import interpolated
 from cutis.evaluation.scored import ScoredImages, UnseenImages, clusters_of
 from cutis.evaluation.unfamiliarity import UnfamiliarityResult, one_minus_largest_probability, unfamiliarity_result
 
@@ -94,58 +96,81 @@ class Unfamiliarity(Part):
 
 
 class Kept(NamedTuple):
-    """Weight of the images up to each of G distinct scores, and of those of them answered rightly; (G + 1)×R each."""
+    """Weight of the images up to each of S consecutive distinct scores, and of those of them answered rightly.
+
+    Both (S + 1)×R: the first row is what lies below.
+    """
 
     images: Floats
     right: Floats
 
 
 class RankedForRefusal:
-    """N answers ranked by a score once, so that many weightings of them need no further sorting.
+    """Answers ranked by a score once, so that many weightings of them need no further sorting.
 
     Args:
         right: N, whether the answer was right.
         scores: N, finite; the largest are refused first. Images of equal score count as refused in a random order.
+        images: the numbers of those that are ranked, 0 … N − 1; None for all.
     """
 
-    def __init__(self, right: Bools, scores: Floats) -> None:
-        self._order = np.argsort(scores, kind="stable")
-        self._right = right[self._order].astype(np.float64)[:, None]
+    def __init__(self, right: Bools, scores: Floats, images: Ints | None = None) -> None:
+        of = np.arange(len(scores)) if images is None else images
+        self._order = of[np.argsort(scores[of], kind="stable")]
+        self._right = right[self._order].astype(np.float64)
         ranked = scores[self._order]
-        ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-        self._ends: slice | Ints = slice(None) if len(ends) == len(ranked) else ends
+        self._starts = np.append(0, np.flatnonzero(np.diff(ranked)) + 1)
 
-    def kept(self, weights: Floats | None = None) -> Kept:
-        """The cumulated weights; None is one weighting that counts each image once."""
-        each = np.ones((len(self._order), 1)) if weights is None else weights[self._order]
-        return Kept(self._cumulated(each), self._cumulated(each * self._right))
+    def figures(self, weights: Weights, refused: Sequence[float]) -> tuple[Floats, Floats]:
+        """Accuracy of what is left when S shares of the weight are refused, and the area under the risk-coverage curve.
 
-    def _cumulated(self, weights: Floats) -> Floats:
-        found = np.zeros((len(weights) + 1, weights.shape[1]))
-        np.cumsum(weights, axis=0, out=found[1:])
-        return found if isinstance(self._ends, slice) else found[np.append(0, self._ends + 1)]
+        The area is the mean over k = 1 … N of the error among the k first; of images with equal scores, the mean over
+        their orders. Weights are whole: as many copies of the image.
+
+        Returns:
+            R×S and R; NaN where nothing weighs.
+        """
+        columns, images = weights.shape[1], len(self._order)
+        total = sums_by(np.zeros(images, dtype=np.uint8), 1, weights, images=self._order)[0]
+        harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, total.max(initial=0) + 1)))
+        left = (1 - np.asarray(refused))[:, None] * total
+        right, area = np.zeros(left.shape), np.zeros(columns)
+        for at in self._blocks(weights):
+            place, column = np.nonzero((left >= at.images[0]) & (left < at.images[-1]))
+            right[place, column] = interpolated(at.images, at.right, left[place, column], column)
+            right = np.where(left >= at.images[-1], at.right[-1], right)
+            area += _risk_coverage_area(at, harmonic)
+        return ratio(right, left).T, ratio(area, total)
+
+    def _blocks(self, weights: Weights) -> Iterator[Kept]:
+        """The cumulated weights, from the smallest score to the largest, in one block or more."""
+        columns = weights.shape[1]
+        images, right = np.zeros((2, columns))
+        most = max(1, CELLS_AT_ONCE // columns)
+        for first in range(0, len(self._starts), most):
+            starts = self._starts[first : first + most + 1]
+            ends = starts[1:] if len(starts) > most else np.append(starts[1:], len(self._order))
+            rows = slice(starts[0], ends[-1])
+            step = np.repeat(np.arange(len(ends)), np.diff(np.append(starts[0], ends)))
+            found = np.empty((2, len(ends) + 1, columns))
+            found[:, 0] = images, right
+            found[0, 1:] = sums_by(step, len(ends), weights, images=self._order[rows])
+            found[1, 1:] = sums_by(step, len(ends), weights, self._right[rows], images=self._order[rows])
+            found = np.cumsum(found, axis=1)
+            images, right = found[:, -1]
+            yield Kept(found[0], found[1])
 
 
-def accuracy_of_rest(at: Kept, refused: Sequence[float]) -> Floats:
-    """Accuracy of what is left when S shares of the weight are refused: R×S; NaN where nothing weighs."""
-    left = (1 - np.asarray(refused)) * at.images[-1][:, None]
-    right = [np.interp(left[r], at.images[:, r], at.right[:, r]) for r in range(len(left))]
-    return ratio(np.stack(right), left)
-
-
-def risk_coverage_area(at: Kept) -> Floats:
-    """The area under the risk-coverage curve, R. Weights are whole: as many copies of the image.
-
-    Mean over k = 1 … N of the error among the k first; of images with equal scores, the mean over their orders.
-    """
+def _risk_coverage_area(at: Kept, harmonic: Floats) -> Floats:
+    """What these scores add to the area × the weight of all images, R; ``harmonic``: H(n) = 1 + … + 1/n from n = 0."""
     wrong = at.images - at.right
     tied = np.diff(at.images, axis=0)
     rate = np.divide(np.diff(wrong, axis=0), tied, out=np.zeros_like(tied), where=tied > 0)
-    # Σ (wrong + rate j) / (before + j) over j = 1 … tied, in closed form by harmonic numbers H(n) = 1 + … + 1/n.
-    harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, at.images[-1].max(initial=0) + 1)))
+    # Σ (wrong + rate j) / (before + j) over j = 1 … tied, in closed form.
     risen = np.diff(harmonic[at.images.astype(np.int64)], axis=0)
     rate *= at.images[:-1]
-    return ratio(wrong[-1] + np.einsum("gr,gr->r", wrong[:-1] - rate, risen), at.images[-1])
+    area: Floats = wrong[-1] - wrong[0] + np.einsum("gr,gr->r", wrong[:-1] - rate, risen)
+    return area
 
 
 class Refusals:
@@ -158,32 +183,43 @@ class Refusals:
         self.right = predicted_class(scored.probabilities) == scored.truth
         self.beyond = scored.unfamiliarity > LIMIT
         unsure = one_minus_largest_probability(scored.probabilities)
-        source = scored.frame["source"].fill_null("(not named)").to_numpy()
-        names = sorted(set(source[self.known]))
-        self.rows: dict[str | None, Ints] = {None: np.flatnonzero(self.known)}
-        if len(names) > 1:
-            self.rows |= {name: np.flatnonzero(self.known & (source == name)) for name in names}
+        names, self.source = named_groups(scored.frame["source"].fill_null("(not named)"))
+        present = sorted(name for place, name in enumerate(names) if (self.known & (self.source == place)).any())
+        self.place: dict[str | None, int | None] = {None: None}
+        if len(present) > 1:
+            self.place |= {name: names.index(name) for name in present}
+        self.sources = len(names)
+        self.cell = (self.source.astype(np.int64) * 2 + self.known) * 4 + 2 * self.beyond + self.right
         self.ranked = {
-            name: (
-                RankedForRefusal(self.right[rows], scored.unfamiliarity[rows]),
-                RankedForRefusal(self.right[rows], unsure[rows]),
+            name: tuple(
+                RankedForRefusal(self.right, scores, self.rows(name)) for scores in (scored.unfamiliarity, unsure)
             )
-            for name, rows in self.rows.items()
+            for name in self.place
         }
 
-    def statistics(self, weights: Floats) -> dict[str, Floats]:
+    def rows(self, name: str | None) -> Ints:
+        """The images of a source, or of all, whose unfamiliarity is known."""
+        place = self.place[name]
+        return np.flatnonzero(self.known if place is None else self.known & (self.source == place))
+
+    def statistics(self, weights: Counts) -> dict[str, Floats]:
         """All statistics, r×…, of weights N×r."""
         found: dict[str, Floats] = {}
-        for name, rows in self.rows.items():
-            each, right, beyond = weights[rows], self.right[rows], self.beyond[rows]
+        shape = self.sources, 2, 2, 2, weights.shape[1]  # by source, known, beyond, right
+        by_cell = sums_by(self.cell, 8 * self.sources, weights).reshape(shape)[:, 1]
+        for name, place in self.place.items():
             for kind, ranked in zip(("strange", "unsure"), self.ranked[name], strict=True):
-                at = ranked.kept(each)
-                found[_key(name, f"{kind} accuracy")] = accuracy_of_rest(at, REFUSED)
-                found[_key(name, f"{kind} area")] = risk_coverage_area(at)
-            found[_key(name, "error")] = _share(each, ~right)
-            found[_key(name, "beyond")] = _share(each, beyond)
-            found[_key(name, "accuracy beyond")] = _share(each[beyond], right[beyond])
-            found[_key(name, "accuracy within")] = _share(each[~beyond], right[~beyond])
+                accuracies, area = ranked.figures(weights, REFUSED)
+                found[_key(name, f"{kind} accuracy")] = accuracies
+                found[_key(name, f"{kind} area")] = area
+            (wrong_within, right_within), (wrong_beyond, right_beyond) = (
+                by_cell.sum(axis=0) if place is None else by_cell[place]
+            )
+            within, beyond = wrong_within + right_within, wrong_beyond + right_beyond
+            found[_key(name, "error")] = ratio(wrong_within + wrong_beyond, within + beyond)
+            found[_key(name, "beyond")] = ratio(beyond, within + beyond)
+            found[_key(name, "accuracy beyond")] = ratio(right_beyond, beyond)
+            found[_key(name, "accuracy within")] = ratio(right_within, within)
         return found
 
     def result(self, told: Resampled, *, resamples: int, seed: int) -> Unfamiliarity:
@@ -192,7 +228,7 @@ class Refusals:
         return Unfamiliarity(
             not_known=int((~self.known).sum()),
             overall=self._refusal(None, told),
-            by_source=[self._refusal(name, told) for name in self.rows if name is not None],
+            by_source=[self._refusal(name, told) for name in self.place if name is not None],
             unseen=None if unseen is None else self._unseen(unseen, told.confidence, resamples, seed),
         )
 
@@ -204,7 +240,7 @@ class Refusals:
                 area=told.estimate(_key(name, f"{kind} area")),
             )
 
-        rows = self.rows[name]
+        rows = self.rows(name)
         return Refusal(
             source=name,
             images=len(rows),
@@ -218,7 +254,7 @@ class Refusals:
         )
 
     def _unseen(self, unseen: UnseenImages, confidence: float, resamples: int, seed: int) -> UnseenDiagnoses:
-        scored, known = self.scored, self.rows[None]
+        scored, known = self.scored, self.rows(None)
         assert scored.unfamiliarity is not None
         # One patient may have lesions of both kinds: images of one stay together.
         clusters = clusters_of(pl.concat([scored.frame[known], unseen.frame])).number
@@ -233,7 +269,7 @@ class Refusals:
 
         def told_apart(familiar: Floats, unfamiliar: Floats) -> UnfamiliarityResult:
             return unfamiliarity_result(
-                familiar, unfamiliar, clusters=clusters.tolist(), resamples=resamples, seed=seed, confidence=confidence
+                familiar, unfamiliar, clusters=clusters, resamples=resamples, seed=seed, confidence=confidence
             )
 
         node, word = unseen.frame["diagnosis_node"], unseen.frame["source_diagnosis"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutis.evaluation.arrays import Floats
+from cutis.evaluation.arrays import Counts, Floats, weighted
 from cutis.evaluation.calibration import (
     BrierParts,
     ReliabilityCurve,
@@ -66,27 +66,26 @@ class Reliability:
         self.scored, self.classes = scored, classes
         right, said = top_label(scored.truth, scored.probabilities)
         self.right, self.said = right, said
-        own = scored.truth[:, None] == np.arange(len(classes.ids))
-        columns = [(right, said), *((own[:, k], scored.probabilities[:, k]) for k in range(len(classes.ids)))]
-        # The answers first, then the classes: what happened less what was said, and in which bin it was said.
-        self.surplus = [happened - probability for happened, probability in columns]
-        self.bins = [probability_bins(probability, ERROR_BINS) for _, probability in columns]
-        self.brier = brier_losses(scored.truth, scored.probabilities)
-        self.log = log_losses(scored.truth, scored.probabilities)
+        # The answers first, then the classes: in which bin each probability was said.
+        said_of = [said, *scored.probabilities.T]
+        self.bins = [probability_bins(each, ERROR_BINS).astype(np.uint8) for each in said_of]
+        losses = brier_losses(scored.truth, scored.probabilities), log_losses(scored.truth, scored.probabilities)
+        self.losses = np.column_stack(losses)
 
-    def statistics(self, weights: Floats) -> dict[str, Floats]:
+    def statistics(self, weights: Counts) -> dict[str, Floats]:
         """All statistics, r×…, of weights N×r."""
-        errors = np.stack(
-            [binned_error(surplus, place, weights) for surplus, place in zip(self.surplus, self.bins, strict=True)],
-            axis=1,
-        )
-        total = weights.sum(axis=0)
+        truth, probabilities = self.scored.truth, self.scored.probabilities
+        errors = [binned_error(self.right - self.said, self.bins[0], weights)]
+        for k in range(len(self.classes.ids)):
+            errors.append(binned_error((truth == k) - probabilities[:, k], self.bins[k + 1], weights))
+        by_class = np.stack(errors[1:], axis=1)
+        (brier, log), total = weighted(self.losses, weights), weights.sum(axis=0)
         return {
-            "calibration/top_label": errors[:, 0],
-            "calibration/by_class": errors[:, 1:],
-            "calibration/classwise": macro_mean(errors[:, 1:]),
-            "calibration/brier": self.brier @ weights / total,
-            "calibration/log": self.log @ weights / total,
+            "calibration/top_label": errors[0],
+            "calibration/by_class": by_class,
+            "calibration/classwise": macro_mean(by_class),
+            "calibration/brier": brier / total,
+            "calibration/log": log / total,
         }
 
     def result(self, told: Resampled) -> Calibration:

@@ -5,59 +5,37 @@ resampled together, whole patients or lesions at a time, so that a gap's interva
 in two groups.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
-import polars as pl
 
 from cutis.errors import PredictionsError
-from cutis.evaluation.arrays import Bools, Floats, Ints, ratio
+from cutis.evaluation.arrays import Bools, Counts, Floats, Ints, ratio, sums_by
 from cutis.evaluation.clinical import benign_flags, malignant_flags
-from cutis.evaluation.estimate import Estimate, Part, Resampled, estimated, resampled
-from cutis.evaluation.metrics import PairsWon, confusion_matrix, macro_mean, predicted_class, sensitivity
+from cutis.evaluation.estimate import Estimate, Part, Resampled, estimated, resampled_counts
+from cutis.evaluation.metrics import macro_mean, predicted_class, sensitivity
+from cutis.evaluation.ranked import RankedScores
 from cutis.evaluation.scored import FEW_CLUSTERS, ScoredImages, clusters_of
+from cutis.evaluation.subgroup_names import (
+    AGE_BANDS,
+    NOT_RECORDED,
+    SUBGROUP_COLUMNS,
+    Subgroup,
+    recorded_columns,
+    subgroups_of,
+)
 from cutis.evaluation.wording import joined
 from cutis.taxonomy import ClassSet
 
-Subgroup = Literal["skin_type", "sex", "age_band", "site", "image_type", "source", "confirmation"]
 Figure = Literal["balanced_accuracy", "macro_auc", "malignant_sensitivity", "malignant_specificity"]
 
-NOT_RECORDED = "(not recorded)"
 FEW_OF_A_KIND = 10  # independent malignant (or benign) cases: below, one moves the rate by 10 points or more
-AGE_BANDS = ("<30", "30-44", "45-59", "60-74", "75+")
 RULE = (
     f"A group of fewer than {FEW_CLUSTERS} independent cases (patients, else lesions, else images) is too small to "
     f"say, and so is a sensitivity from fewer than {FEW_OF_A_KIND} malignant cases or a specificity from fewer than "
     f"{FEW_OF_A_KIND} benign ones: such figures are shown, but no gap rests on them."
 )
-
-
-def _age_band() -> pl.Expr:
-    age = pl.col("age_approx")
-    return (
-        pl.when(age < 30)
-        .then(pl.lit(AGE_BANDS[0]))
-        .when(age < 45)
-        .then(pl.lit(AGE_BANDS[1]))
-        .when(age < 60)
-        .then(pl.lit(AGE_BANDS[2]))
-        .when(age < 75)
-        .then(pl.lit(AGE_BANDS[3]))
-        .when(age >= 75)
-        .then(pl.lit(AGE_BANDS[4]))
-    )
-
-
-_COLUMN: dict[Subgroup, pl.Expr] = {
-    "skin_type": pl.col("fitzpatrick_skin_type"),
-    "sex": pl.col("sex"),
-    "age_band": _age_band(),
-    "site": pl.col("anatom_site").str.split(":").list.first(),
-    "image_type": pl.col("image_type"),
-    "source": pl.col("source"),
-    "confirmation": pl.col("diagnosis_confirm_type"),
-}
 
 
 class GroupResult(Part):
@@ -110,19 +88,6 @@ class SubgroupResults(Part):
     warnings: list[str]
 
 
-def subgroup_names(frame: pl.DataFrame, column: Subgroup) -> pl.Series:
-    """Each manifest row's group in a column; ``"(not recorded)"`` where the value is missing.
-
-    Ages fall into the bands <30, 30–44, 45–59, 60–74 and 75 up; of the site the first level counts.
-    """
-    return frame.select(_COLUMN[column].fill_null(NOT_RECORDED).alias("group"))["group"]
-
-
-def recorded_columns(frame: pl.DataFrame) -> list[Subgroup]:
-    """The columns in which any of the rows has a value."""
-    return [column for column in get_args(Subgroup) if (subgroup_names(frame, column) != NOT_RECORDED).any()]
-
-
 def subgroup_results(
     scored: ScoredImages,
     classes: ClassSet,
@@ -145,62 +110,78 @@ def subgroup_results(
     Raises:
         PredictionsError: a column is none of those there are, or a probability is not finite.
     """
-    strange = [each for each in columns if each not in _COLUMN]
-    if strange:
-        raise PredictionsError(f"no subgroups by {joined(list(strange))}", fix=f"Use {', '.join(_COLUMN)}.")
-    if not np.isfinite(scored.probabilities).all():
-        raise PredictionsError("probabilities are NaN or infinite", fix="Correct or leave out those images.")
-    names = {column: subgroup_names(scored.frame, column) for column in columns}
-    split = {
-        column: {group: (values == group).to_numpy() for group in _ordered(column, values)}
-        for column, values in names.items()
-        if (values != NOT_RECORDED).any()
-    }
-    if not split:
-        return []
-    figures = _Figures(scored, classes)
-    cases = clusters_of(scored.frame).number
-    kept = {(column, group): figures.of(rows) for column, groups in split.items() for group, rows in groups.items()}
-
-    def statistics(weights: Floats) -> dict[str, Floats]:
-        return {
-            f"{column}/{group}/{name}": values
-            for (column, group), of in kept.items()
-            for name, values in of(weights).items()
-        }
-
-    told = resampled(
-        statistics, cases, resamples=resamples, seed=seed, confidence=confidence, width=len(classes.ids) ** 2
+    section = Subgroups(scored, classes, columns)
+    told = resampled_counts(
+        section.statistics, section.cases, resamples=resamples, seed=seed, confidence=confidence, width=section.width
     )
-    return [_Column(column, groups, figures, cases, told).result() for column, groups in split.items()]
+    return section.result(told)
 
 
-class _Figures:
-    """The statistics of a group of images, for many weightings at once."""
+class Subgroups:
+    """The statistics of all subgroups for any weighting, and the results they give.
 
-    def __init__(self, scored: ScoredImages, classes: ClassSet) -> None:
-        self.ids = classes.ids
-        self.truth, self.probabilities = scored.truth, scored.probabilities
-        self.answers = predicted_class(scored.probabilities)
+    Args:
+        scored: the evaluated images.
+        classes: the classes of the predictions.
+        columns: what to split by; those in which no image has a value are left out.
+        ranked: the images ranked by each class's probability, where they are already.
+        cases: N, the cluster of each image, where it is known already.
+
+    Raises:
+        PredictionsError: as :func:`subgroup_results`.
+    """
+
+    def __init__(
+        self,
+        scored: ScoredImages,
+        classes: ClassSet,
+        columns: Sequence[Subgroup] = get_args(Subgroup),
+        ranked: Sequence[RankedScores] | None = None,
+        cases: Ints | None = None,
+    ) -> None:
+        strange = [each for each in columns if each not in SUBGROUP_COLUMNS]
+        if strange:
+            raise PredictionsError(
+                f"no subgroups by {joined(list(strange))}", fix=f"Use {', '.join(SUBGROUP_COLUMNS)}."
+            )
+        if not np.isfinite(scored.probabilities).all():
+            raise PredictionsError("probabilities are NaN or infinite", fix="Correct or leave out those images.")
+        self.ids, self.truth = classes.ids, scored.truth
         self.malignant, self.benign = malignant_flags(classes), benign_flags(classes)
         self.known = bool(self.malignant.any() and self.benign.any())
+        self.cases = clusters_of(scored.frame).number if cases is None else cases
+        recorded = recorded_columns(scored.frame)
+        self.groups = {column: subgroups_of(scored.frame, column) for column in columns if column in recorded}
+        self.width = max((len(each.names) for each in self.groups.values()), default=1) * len(classes.ids) ** 2
+        if not self.groups:
+            return
+        self.cell = (self.truth * len(self.ids) + predicted_class(scored.probabilities)).astype(np.int32)
+        self.ranked = ranked or [
+            RankedScores(scored.truth == k, scored.probabilities[:, k]) for k in range(len(self.ids))
+        ]
 
-    def of(self, rows: Bools) -> Callable[[Floats], dict[str, Floats]]:
-        """A group's statistics: sensitivity and AUC by class (R×K), and the malignant pair (R), of weights N×R."""
-        here = np.flatnonzero(rows)
-        truth, answers = self.truth[here], self.answers[here]
-        pairs = [PairsWon(truth == k, self.probabilities[here, k]) for k in range(len(self.ids))]
+    def statistics(self, weights: Counts) -> dict[str, Floats]:
+        """Of each group sensitivity and AUC by class (r×K), and the malignant pair (r), of weights N×r."""
+        count, columns = len(self.ids), weights.shape[1]
+        figures: dict[str, Floats] = {}
+        if not self.groups:
+            return figures
+        areas = [each.areas_by_group(weights, list(self.groups.values())) for each in self.ranked]
+        for place, (column, (names, number)) in enumerate(self.groups.items()):
+            cell = number * np.int32(count**2) + self.cell
+            confusions = sums_by(cell, len(names) * count**2, weights).reshape(len(names), count, count, columns)
+            for n, name in enumerate(names):
+                confusion = np.moveaxis(confusions[n], -1, 0)
+                of_group = {
+                    "balanced_accuracy": sensitivity(confusion),
+                    "macro_auc": np.stack([of_class[place][:, n] for of_class in areas], axis=1),
+                } | self._malignant(confusion)
+                figures |= {f"{column}/{name}/{figure}": values for figure, values in of_group.items()}
+        return figures
 
-        def statistics(weights: Floats) -> dict[str, Floats]:
-            each = weights[here]
-            confusion = confusion_matrix(truth, answers, len(self.ids), each)
-            figures = {
-                "balanced_accuracy": sensitivity(confusion),
-                "macro_auc": np.stack([of_class.auc(each) for of_class in pairs], axis=1),
-            }
-            return figures | self._malignant(confusion)
-
-        return statistics
+    def result(self, told: Resampled) -> list[SubgroupResults]:
+        """Each column's results."""
+        return [_Column(column, self, told).result() for column in self.groups]
 
     def _malignant(self, confusion: Floats) -> dict[str, Floats]:
         if not self.known:
@@ -221,17 +202,11 @@ class _Figures:
 class _Column:
     """One column's groups, brought into results."""
 
-    def __init__(
-        self,
-        column: Subgroup,
-        groups: dict[str, Bools],
-        figures: _Figures,
-        cases: Ints,
-        told: Resampled,
-    ) -> None:
-        self.column, self.groups, self.figures = column, groups, figures
-        self.cases, self.told = cases, told
-        self.counts = {group: self._counts(rows) for group, rows in groups.items()}
+    def __init__(self, column: Subgroup, section: Subgroups, told: Resampled) -> None:
+        self.column, self.section, self.told = column, section, told
+        names = section.groups[column].names
+        self.groups = {group: names.index(group) for group in _ordered(column, names)}
+        self.counts = {group: self._counts(place) for group, place in self.groups.items()}
 
     def result(self) -> SubgroupResults:
         gaps = [gap for figure in get_args(Figure) if (gap := self._gap(figure)) is not None]
@@ -242,8 +217,8 @@ class _Column:
         elif not gaps:
             told.append("No two groups are large enough for a gap.")
         if NOT_RECORDED in self.groups:
-            missing = int(self.groups[NOT_RECORDED].sum())
-            told.append(f"{missing:,} of {len(self.cases):,} images have no value here.")
+            missing = int(self._rows(self.groups[NOT_RECORDED]).sum())
+            told.append(f"{missing:,} of {len(self.section.cases):,} images have no value here.")
         return SubgroupResults(
             column=self.column,
             groups=[self._group(group) for group in self.groups],
@@ -252,17 +227,23 @@ class _Column:
             warnings=told,
         )
 
-    def _counts(self, rows: Bools) -> tuple[int, int, int]:
+    def _rows(self, place: int) -> Bools:
+        """The images of a group."""
+        rows: Bools = self.section.groups[self.column].number == place
+        return rows
+
+    def _counts(self, place: int) -> tuple[int, int, int]:
         """Independent cases: all, malignant, benign."""
-        truth = self.figures.truth
-        kinds = (rows, rows & self.figures.malignant[truth], rows & self.figures.benign[truth])
-        every, malignant, benign = (len(np.unique(self.cases[kind])) for kind in kinds)
+        section, rows = self.section, self._rows(place)
+        truth, cases = section.truth[rows], section.cases[rows]
+        kinds = (cases, cases[section.malignant[truth]], cases[section.benign[truth]])
+        every, malignant, benign = (_distinct(each) for each in kinds)
         return every, malignant, benign
 
     def _group(self, group: str) -> GroupResult:
-        rows = self.groups[group]
+        rows = self._rows(self.groups[group])
         every, malignant, benign = self.counts[group]
-        known = self.figures.known
+        known = self.section.known
         told = []
         if every < FEW_CLUSTERS:
             told.append(f"{group}: {every} cases are too few to say.")
@@ -273,7 +254,7 @@ class _Column:
             ]  # fmt: skip
             if few:
                 told.append(f"{group}: {joined(few)}, too few to say.")
-        shown = np.bincount(self.figures.truth[rows], minlength=len(self.figures.ids))
+        shown = np.bincount(self.section.truth[rows], minlength=len(self.section.ids))
         estimates = {figure: self._estimate(group, figure) for figure in get_args(Figure)}
         return GroupResult(
             group=group,
@@ -281,7 +262,7 @@ class _Column:
             cases=every,
             malignant_cases=malignant if known else None,
             benign_cases=benign if known else None,
-            absent=[class_id for class_id, count in zip(self.figures.ids, shown, strict=True) if not count],
+            absent=[class_id for class_id, count in zip(self.section.ids, shown, strict=True) if not count],
             warnings=told,
             **estimates,
         )
@@ -305,7 +286,7 @@ class _Column:
             )
         return Gap(
             figure=figure,
-            classes=None if common is None else [self.figures.ids[k] for k in common],
+            classes=None if common is None else [self.section.ids[k] for k in common],
             best=best,
             worst=worst,
             best_value=at[best],
@@ -320,7 +301,7 @@ class _Column:
         if figure in ("balanced_accuracy", "macro_auc"):
             return True
         of_a_kind = malignant if figure == "malignant_sensitivity" else benign
-        return self.figures.known and of_a_kind >= FEW_OF_A_KIND
+        return self.section.known and of_a_kind >= FEW_OF_A_KIND
 
     def _estimate(self, group: str, figure: Figure) -> Estimate:
         spread = None if self.told.spread is None else self._one(self.told.spread, group, figure, None)
@@ -337,8 +318,14 @@ class _Column:
         return macro_mean(each if classes is None else each[:, classes])
 
 
-def _ordered(column: Subgroup, values: pl.Series) -> list[str]:
+def _distinct(numbers: Ints) -> int:
+    """How many different ones there are of numbers from 0."""
+    met = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=bool)
+    met[numbers] = True
+    return int(np.count_nonzero(met))
+
+
+def _ordered(column: Subgroup, found: Sequence[str]) -> list[str]:
     """The groups that occur: bands by age, other names by alphabet, those without a value last."""
-    found = values.unique().to_list()
     rank = {band: place for place, band in enumerate(AGE_BANDS)} if column == "age_band" else {}
     return sorted(found, key=lambda group: (group == NOT_RECORDED, rank.get(group, 0), group))

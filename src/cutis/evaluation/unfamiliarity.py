@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from cutis.errors import PredictionsError
 from cutis.evaluation.arrays import Bools, Floats, Ints, checked_outputs, checked_probabilities, ratio
 from cutis.evaluation.estimate import Estimate, Part, resampled
-from cutis.evaluation.metrics import binary_auc
+from cutis.evaluation.metrics import PairsWon
 
 _CELLS_AT_ONCE = 4_000_000  # 32 MB
 
@@ -137,28 +137,39 @@ def false_positive_rate_at(
         A scalar, or R values; NaN where either kind is missing or weighs nothing.
     """
     each = np.ones((len(scores), 1)) if weights is None else weights
-    columns = each.shape[1]
-    known, strange = (
-        np.flatnonzero(rows)[np.argsort(scores[rows], kind="stable")] for rows in (~unfamiliar, unfamiliar)
-    )
-    if not len(known) or not len(strange):
-        return np.full(columns, np.nan) if weights is not None else np.asarray(np.nan)
-    kept = np.cumsum(each[known], axis=0)
-    place = (kept < accepted * kept[-1] - 1e-9).sum(axis=0)
-    limit = scores[known][place.clip(max=len(known) - 1)]
-    passed = np.zeros((len(strange) + 1, columns))
-    np.cumsum(each[strange], axis=0, out=passed[1:])
-    below = np.searchsorted(scores[strange], limit, side="right")
-    rate = ratio(passed[below, np.arange(columns)], passed[-1])
-    rate = np.where(kept[-1] > 0, rate, np.nan)
+    rate = _Accepted(unfamiliar, scores).passed(accepted, each)
     return np.asarray(rate[0]) if weights is None else rate
+
+
+class _Accepted:
+    """Familiar and unfamiliar images ranked once, to be accepted up to a share of the familiar ones."""
+
+    def __init__(self, unfamiliar: Bools, scores: Floats) -> None:
+        self._known, self._strange = (
+            np.flatnonzero(rows)[np.argsort(scores[rows], kind="stable")] for rows in (~unfamiliar, unfamiliar)
+        )
+        self._limits = scores[self._known]
+        self._passed = np.searchsorted(scores[self._strange], self._limits, side="right")
+
+    def passed(self, accepted: float, weights: Floats) -> Floats:
+        """Share of the unfamiliar ones that are accepted, R; NaN where either kind is missing or weighs nothing."""
+        columns = weights.shape[1]
+        if not len(self._known) or not len(self._strange):
+            return np.full(columns, np.nan)
+        kept = np.cumsum(weights[self._known], axis=0)
+        place = (kept < accepted * kept[-1] - 1e-9).sum(axis=0)
+        passed = np.zeros((len(self._strange) + 1, columns))
+        np.cumsum(weights[self._strange], axis=0, out=passed[1:])
+        below = self._passed[place.clip(max=len(self._known) - 1)]
+        rate = ratio(passed[below, np.arange(columns)], passed[-1])
+        return np.where(kept[-1] > 0, rate, np.nan)
 
 
 def unfamiliarity_result(
     familiar: ArrayLike,
     unfamiliar: ArrayLike,
     *,
-    clusters: Sequence[Hashable] | None = None,
+    clusters: Sequence[Hashable] | Ints | None = None,
     resamples: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,
@@ -184,13 +195,12 @@ def unfamiliarity_result(
         )
     positive = np.arange(len(scores)) >= len(known)
 
-    def statistics(weights: Floats) -> dict[str, Floats]:
-        return {
-            "auroc": binary_auc(positive, scores, weights),
-            "fpr95": false_positive_rate_at(positive, scores, weights=weights),
-        }
+    pairs, ranked = PairsWon(positive, scores), _Accepted(positive, scores)
 
-    cases = list(range(len(scores))) if clusters is None else clusters
+    def statistics(weights: Floats) -> dict[str, Floats]:
+        return {"auroc": pairs.auc(weights), "fpr95": ranked.passed(0.95, weights)}
+
+    cases = np.arange(len(scores)) if clusters is None else clusters
     if len(cases) != len(scores):
         raise PredictionsError(f"{len(cases):,} clusters for {len(scores):,} images", fix="Name one an image.")
     told = resampled(statistics, cases, resamples=resamples, seed=seed, confidence=confidence)

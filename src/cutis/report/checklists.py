@@ -171,11 +171,12 @@ def answers(evaluation: Evaluation, scored: ScoredImages, about: Mapping[str, ob
 
 def _data(evaluation: Evaluation, scored: ScoredImages, recorded: Mapping[str, str]) -> dict[str, str]:
     """Of the images and their truth."""
-    taken = scored.frame["acquired_at"].drop_nulls().dt.strftime("%Y-%m-%d").sort()
+    taken = scored.frame.select(pl.col("acquired_at").min().alias("first"), pl.col("acquired_at").max().alias("last"))
+    first, last = (None if each is None else f"{each:%Y-%m-%d}" for each in taken.row(0))
     outside = evaluation.outside_classes
     words = ", ".join(f"{word} ({images:,})" for word, images in outside.words.items())
     absent = [heading for heading in ("Site", "Fitzpatrick skin type") if heading not in recorded]
-    split = scored.frame["split_rule"].drop_nulls().unique().sort().to_list()
+    split = scored.frame["split_rule"].drop_nulls().unique().cast(pl.String).sort().to_list()
     subset = f"Evaluated: subset “{evaluation.subset}”." if evaluation.subset else "Evaluated: all rows not excluded."
     if evaluation.leakage.allowed is not None:
         disjoint = f"A leak was allowed: {evaluation.leakage.allowed}."
@@ -186,7 +187,7 @@ def _data(evaluation: Evaluation, scored: ScoredImages, recorded: Mapping[str, s
     return {
         "sources": _sentence(", ".join(f"{name}: {counted(n, 'image')}" for name, n in evaluation.sources.items())),
         "licences": _sentence(f"Licences of the images: {joined(evaluation.licenses)}" if evaluation.licenses else ""),
-        "dates": "" if taken.is_empty() else f"Images taken {taken[0]} to {taken[-1]}.",
+        "dates": "" if first is None else f"Images taken {first} to {last}.",
         "counts": _counts(evaluation),
         "events": _sentence(", ".join(f"{each.name}: {each.images:,}" for each in evaluation.by_class)),
         "left_out": (

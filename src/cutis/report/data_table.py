@@ -32,16 +32,12 @@ class DataRow:
 
 def data_rows(evaluation: Evaluation, scored: ScoredImages) -> list[DataRow]:
     """One row a class and one for all."""
+    people = scored.frame.select("age_approx", "sex")
     rows = [
-        _row(
-            each.name,
-            MALIGNANCY_WORDS[each.malignancy],
-            scored.frame.filter(scored.truth == k),
-            len(scored.frame),
-        )
+        _row(each.name, MALIGNANCY_WORDS[each.malignancy], people.filter(scored.truth == k), len(people), each.lesions)
         for k, each in enumerate(evaluation.by_class)
     ]
-    return [*rows, _row("All", "", scored.frame, len(scored.frame))]
+    return [*rows, _row("All", "", people, len(people), evaluation.lesions)]
 
 
 def recorded_facts(scored: ScoredImages) -> list[tuple[str, str]]:
@@ -55,9 +51,11 @@ def recorded_facts(scored: ScoredImages) -> list[tuple[str, str]]:
         values = scored.frame[column]
         if values.null_count() == len(values):
             continue
-        if column == "anatom_site":
-            values = values.str.split(":").list.first()  # the region is enough here
-        table = values.drop_nulls().alias("value").value_counts().sort("count", "value", descending=[True, False])
+        counts = values.drop_nulls().alias("value").value_counts().with_columns(pl.col("value").cast(pl.String))
+        if column == "anatom_site":  # the region is enough here
+            region = pl.col("value").str.split(":").list.first()
+            counts = counts.group_by(region).agg(pl.col("count").sum())
+        table = counts.sort("count", "value", descending=[True, False])
         told = [f"{value} {count:,}" for value, count in table.head(_MOST_VALUES).iter_rows()]
         rest = int(table[_MOST_VALUES:]["count"].sum())
         if rest:
@@ -68,8 +66,7 @@ def recorded_facts(scored: ScoredImages) -> list[tuple[str, str]]:
     return facts
 
 
-def _row(name: str, malignancy: str, frame: pl.DataFrame, images: int) -> DataRow:
-    lesions = frame.select("source", "lesion_id").drop_nulls("lesion_id").n_unique()
+def _row(name: str, malignancy: str, frame: pl.DataFrame, images: int, lesions: int | None) -> DataRow:
     return DataRow(
         name=name,
         malignancy=malignancy,

@@ -1,5 +1,6 @@
 """Example images with the model's answer: the errors that matter most, and right answers drawn at random."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,7 @@ def example_groups(
     wrong: int = 8,
     right: int = 8,
     seed: int = 0,
+    image_paths: Callable[[Sequence[str]], Mapping[str, str]] | None = None,
 ) -> list[ExampleGroup]:
     """Choose and draw examples, at most one image of each lesion.
 
@@ -62,6 +64,7 @@ def example_groups(
         wrong: most other errors, the most confident first.
         right: most right answers, one a class, drawn at random.
         seed: of the draw.
+        image_paths: finds the files of images; None takes the manifest's column ``image_path``.
 
     Returns:
         The groups that have any example.
@@ -91,8 +94,14 @@ def example_groups(
             _one_a_class(scored, answers, right, shown, generator),
         ),
     )
+    every = [row for _, _, rows in groups for row in rows]
+    ids = scored.frame["image_id"][every].to_list()
+    if image_paths is None:
+        files: Mapping[str, str | None] = dict(zip(ids, scored.frame["image_path"][every], strict=True))
+    else:
+        files = image_paths(ids)
     return [
-        ExampleGroup(title, chosen, [_example(scored, classes, row, int(answers[row])) for row in rows])
+        ExampleGroup(title, chosen, [_example(scored, classes, row, int(answers[row]), files) for row in rows])
         for title, chosen, rows in groups
         if rows
     ]
@@ -102,9 +111,11 @@ def _first(scored: ScoredImages, rows: NDArray[np.int64], most: int, shown: set[
     """The first rows of lesions not shown yet."""
     images, lesions = scored.frame["image_id"], scored.frame["lesion_id"]
     chosen: list[int] = []
-    for row in rows.tolist():
+    for row in map(int, rows):
+        if len(chosen) == most:
+            break
         lesion = lesions[row] or images[row]
-        if len(chosen) < most and lesion not in shown:
+        if lesion not in shown:
             shown.add(lesion)
             chosen.append(row)
     return chosen
@@ -124,7 +135,9 @@ def _one_a_class(
     return sorted(rows[:most], key=lambda row: scored.truth[row])
 
 
-def _example(scored: ScoredImages, classes: ClassSet, row: int, answer: int) -> Example:
+def _example(
+    scored: ScoredImages, classes: ClassSet, row: int, answer: int, files: Mapping[str, str | None]
+) -> Example:
     names = [each.name for each in classes.classes]
     truth = int(scored.truth[row])
     probabilities = scored.probabilities[row]
@@ -134,7 +147,7 @@ def _example(scored: ScoredImages, classes: ClassSet, row: int, answer: int) -> 
     said = f"{names[answer]} ({percent(float(probabilities[answer]))})"
     return Example(
         image_id=image_id,
-        picture=thumbnail(scored.frame["image_path"][row], THUMBNAIL_SIDE),
+        picture=thumbnail(files.get(image_id), THUMBNAIL_SIDE),
         alternative=f"{image_id}, {kind}, of {names[truth]}. The model answered {said}.",
         truth=names[truth],
         answer=names[answer],

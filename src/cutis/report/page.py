@@ -1,6 +1,6 @@
 """The evaluation report: one self-contained HTML file that a clinician can read, print and pass on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import get_args
@@ -45,6 +45,7 @@ def write_report(
     *,
     title: str = "Evaluation report",
     about: Mapping[str, object] | None = None,
+    image_paths: Callable[[Sequence[str]], Mapping[str, str]] | None = None,
 ) -> None:
     """Write an evaluation as one HTML file: no outside request, pictures, figures and the one script inside.
 
@@ -59,6 +60,8 @@ def write_report(
         title: the page's heading.
         about: facts on how the predictions were made, e.g. ``{"Recipe": "default", "Training data": "…"}``;
             a mapping within is told as "name: value" pairs, a list as its items.
+        image_paths: finds the files of the example images by their ids, where the manifest was read without them
+            (:func:`cutis.evaluation.read_evaluated_manifest`); None takes its column ``image_path``.
 
     Raises:
         PredictionsError: predictions and manifest are not those of the evaluation.
@@ -115,7 +118,7 @@ def write_report(
         seldom=_covered_too_seldom(evaluation),
         refusal_parts=refusals(evaluation),
         challenge_rows=_challenge_rows(evaluation, names),
-        examples=example_groups(scored, evaluation.classes),
+        examples=example_groups(scored, evaluation.classes, image_paths=image_paths),
         data_rows=data_rows(evaluation, scored),
         recorded_facts=recorded_facts(scored),
         checklists=filled_checklists(evaluation, scored, about or {}),

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from cutis.study.answer_sheet import read_answer_sheet
     from cutis.study.answers import Answer, Option, check_answer, options, question_text, right_choice
     from cutis.study.booklet import write_answer_sheet, write_booklet
+    from cutis.study.case_pictures import case_picture
     from cutis.study.cases import CaseChoice, StudyCase, choose_cases
     from cutis.study.covariance import COVARIANCES, Figures, figures
+    from cutis.study.creation import PlannedStudy, Stage, kept_outputs, make_study, plan_study, study_home
     from cutis.study.design import BUILT_IN, Arm, Question, Stratum, StudyDesign, StudyError, parse_design
     from cutis.study.design_files import design_names, read_design, shipped_design, write_design
+    from cutis.study.design_summary import design_in_words, showings, strata_in_words
     from cutis.study.endpoints import (
         ENDPOINTS,
         Endpoint,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
         sensitivity,
         specificity,
     )
+    from cutis.study.export_folder import Exported, write_export
     from cutis.study.feedback import Feedback, training_feedback
     from cutis.study.human_machine import Matrix, ReaderComparison, compare_with_readers
     from cutis.study.human_machine_wording import reader_comparison_paragraph
@@ -60,6 +64,13 @@ if TYPE_CHECKING:
         simulated_power,
     )
     from cutis.study.standalone import compare_with_standalone
+    from cutis.study.study_folder import (
+        OpenFolder,
+        begin_study_folder,
+        check_new_place,
+        check_pictures,
+        opened_study_folder,
+    )
 
 _HOMES = {
     "agreement": (
@@ -116,6 +127,31 @@ _HOMES = {
         "CaseChoice",
         "StudyCase",
         "choose_cases",
+    ),
+    "case_pictures": ("case_picture",),
+    "creation": (
+        "PlannedStudy",
+        "Stage",
+        "kept_outputs",
+        "make_study",
+        "plan_study",
+        "study_home",
+    ),
+    "design_summary": (
+        "design_in_words",
+        "showings",
+        "strata_in_words",
+    ),
+    "export_folder": (
+        "Exported",
+        "write_export",
+    ),
+    "study_folder": (
+        "OpenFolder",
+        "begin_study_folder",
+        "check_new_place",
+        "check_pictures",
+        "opened_study_folder",
     ),
     "covariance": (
         "COVARIANCES",
@@ -215,6 +251,7 @@ __all__ = [
     "Arm",
     "CaseChoice",
     "Endpoint",
+    "Exported",
     "Feedback",
     "Figures",
     "Grid",
@@ -224,7 +261,9 @@ __all__ = [
     "MeanPoint",
     "NamedProbability",
     "OddsRatio",
+    "OpenFolder",
     "Option",
+    "PlannedStudy",
     "PlanningVariances",
     "Point",
     "Power",
@@ -234,6 +273,7 @@ __all__ = [
     "Readings",
     "ReadingsError",
     "RoeMetz",
+    "Stage",
     "StandaloneAnalysis",
     "Stratum",
     "StudyCase",
@@ -249,24 +289,33 @@ __all__ = [
     "analyze",
     "auc",
     "balanced_accuracy",
+    "begin_study_folder",
+    "case_picture",
     "case_sets",
     "cases_needed",
     "check_answer",
+    "check_new_place",
+    "check_pictures",
     "check_readings",
     "choose_cases",
     "compare_with_readers",
     "compare_with_standalone",
+    "design_in_words",
     "design_names",
     "endpoint",
     "figures",
     "fleiss_kappa",
+    "kept_outputs",
     "krippendorff_alpha",
+    "make_study",
     "mrmc_paragraph",
+    "opened_study_folder",
     "options",
     "pairwise_kappa",
     "parse_design",
     "partial_auc",
     "per_case",
+    "plan_study",
     "power_of",
     "question_text",
     "read_answer_sheet",
@@ -284,11 +333,14 @@ __all__ = [
     "roe_metz_structures",
     "sensitivity",
     "shipped_design",
+    "showings",
     "simulate_ratings",
     "simulate_readings",
     "simulated_power",
     "simulated_tests",
     "specificity",
+    "strata_in_words",
+    "study_home",
     "switches",
     "training_feedback",
     "unfit_images",
@@ -296,6 +348,7 @@ __all__ = [
     "write_answer_sheet",
     "write_booklet",
     "write_design",
+    "write_export",
     "write_image_check",
     "write_readings",
 ]

@@ -10,7 +10,17 @@ from cutis.study.store.errors import AccessError, AnswerKeptError, ChainError, N
 from cutis.study.store.events import LoggedEvent
 from cutis.study.store.export import answered_steps, answers_table, study_readings, write_answers
 from cutis.study.store.invitations import invite, invite_elsewhere, join
-from cutis.study.store.page import Page, Progress, ShownAid, ShownCase, ShownFeedback, heatmap, picture, shown_now
+from cutis.study.store.page import (
+    Coming,
+    Page,
+    Progress,
+    ShownAid,
+    ShownCase,
+    ShownFeedback,
+    heatmap,
+    picture,
+    shown_now,
+)
 from cutis.study.store.progress import ReaderProgress, progress
 from cutis.study.store.session import (
     Acknowledgement,
@@ -53,6 +63,7 @@ __all__ = [
     "AnswerKeptError",
     "CaseAid",
     "ChainError",
+    "Coming",
     "LoggedEvent",
     "NotNowError",
     "Page",

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from cutis.study.answers import Answer
 from cutis.study.cases import StudyCase
-from cutis.study.design import Question, Shown, StudyDesign
+from cutis.study.design import Aid, Question, Shown, StudyDesign
 from cutis.study.feedback import training_feedback
 from cutis.study.store.access import as_reader, find_reader
 from cutis.study.store.case_aid import CaseAid
@@ -97,6 +97,20 @@ class Progress(_Shown):
     """Of the case before the reader, or the next one."""
 
 
+class Coming(_Shown):
+    """What is known of the next step before it is shown: what will be told, and for how long.
+
+    ``step`` of ``steps``: above 0 it is the same case again, with the AI. ``aid``: what of the AI. ``seconds``: None
+    without a limit.
+    """
+
+    step: int
+    steps: int
+    shown: tuple[Shown, ...]
+    aid: tuple[Aid, ...]
+    seconds: int | None
+
+
 class Page(_Shown):
     """All that a page may show; ``state`` says which of the rest is given."""
 
@@ -108,6 +122,7 @@ class Page(_Shown):
     progress: Progress | None = None
     case: ShownCase | None = None
     feedback: ShownFeedback | None = None
+    coming: Coming | None = None
     opens_at: datetime | None = None
 
 
@@ -191,7 +206,17 @@ def _page(store: Store, connection: Connection, token: str, now: datetime) -> Pa
     opens = opens_at(connection, reader.id, here.period, design)
     if opens is not None and now < opens:
         return Page(state="wash-out", opens_at=opens, **told)
-    return Page(state="ready", **told)
+    return Page(state="ready", coming=_coming(design, here), **told)
+
+
+def _coming(design: StudyDesign, step: AnyRow) -> Coming:
+    return Coming(
+        step=step.number,
+        steps=2 if design.reading == "sequential" else 1,
+        shown=design.shown,
+        aid=design.arm(step.arm).aid,
+        seconds=design.seconds_per_case,
+    )
 
 
 def _case(

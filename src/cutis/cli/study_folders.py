@@ -1,0 +1,58 @@
+"""What the verbs on study folders share: options, the extra they need, the study that is meant."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cutis.errors import CutisError
+
+if TYPE_CHECKING:
+    from cutis.study import OpenFolder
+
+_EXTRA = ("sqlalchemy", "alembic", "psycopg", "fastapi", "uvicorn", "multipart", "python_multipart", "fpdf")
+
+StudyDir = Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `cutis study create` made.")]
+StudyId = Annotated[
+    int | None, typer.Option("--study", metavar="ID", help="Which study, where the folder holds several.")
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="CUTIS_STUDY_DATABASE",
+        help="postgresql://USER:PASSWORD@HOST/NAME; or $CUTIS_STUDY_DATABASE. Default: the folder's own.",
+        show_envvar=False,
+    ),
+]
+
+
+@contextmanager
+def study_extra() -> Iterator[None]:
+    """Tell in a line that the extra is not installed.
+
+    Raises:
+        CutisError: it is not.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in _EXTRA:
+            raise
+        raise CutisError(
+            f"reader studies need the package '{error.name}', which is not installed",
+            fix="Run: pip install 'cutis[study]'",
+        ) from error
+
+
+@contextmanager
+def opened_folder(folder: Path, database: str | None) -> "Iterator[OpenFolder]":
+    """A study folder with its database open."""
+    with study_extra():
+        from cutis.study import opened_study_folder
+
+        with opened_study_folder(folder, database) as opened:
+            yield opened
