@@ -214,7 +214,9 @@ def dependence(
         )
     count = within(places, plan.stability)
     if count:
-        found["stability"] = stability.shift_stability(METHODS[name], score.on(range(count)), batch[:count], maps[:count])
+        found["stability"] = stability.shift_stability(
+            METHODS[name], score.on(range(count)), batch[:count], maps[:count]
+        )
     count = within(places, plan.randomisation)
     if count:
         for called, parts in (("head", ("head",)), (ALL_PARTS, randomisation.network_parts(score.model))):
