@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cutis.audit import measured
-from cutis.audit.quality import QualityThresholds, image_quality, leave_out_unfit, read_quality_thresholds
+from cutis.audit.quality import (
+    QualityThresholds,
+    image_quality,
+    leave_out_unfit,
+    photograph_quality,
+    read_quality_thresholds,
+)
 from cutis.audit.quality_areas import WORKING_AREA, areas_of, estimated_lesion, field_of_view, working_image
 from cutis.audit.quality_measures import MEASURES, SKIN_MEASURES, blur, measure_image, noise
 from cutis.data import PhantomView, manifest_frame, phantom_lesion
@@ -313,3 +319,13 @@ def test_unfit_images_leave_validation_and_test_but_not_training():
         leave_out_unfit(manifest.drop("subset"), quality)
     fit = judged(*[(name, []) for name in "abcde"])
     assert leave_out_unfit(manifest, fit).equals(manifest)
+
+
+def test_one_photograph_is_judged_as_a_manifest_is(tmp_path):
+    for n, image in enumerate([*phantoms(2), *phantoms(1, blur=4.0)]):
+        path = tmp_path / f"{n}.png"
+        Image.fromarray(image.image).save(path)
+        row = image_quality(manifest_frame([{"image_id": "a", "image_path": str(path)}])).row(0, named=True)
+        judged = photograph_quality(image.image)
+        assert (judged.score, list(judged.reasons), list(judged.notes)) == (row["score"], row["reasons"], row["notes"])
+    assert "blurred" in judged.reasons

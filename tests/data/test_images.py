@@ -1,9 +1,11 @@
+import io
+
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
-from cutis.data import check_images, fit_image, image_paths, read_image
+from cutis.data import check_images, fit_image, image_paths, read_image, read_photograph
 from cutis.errors import ImageError
 
 
@@ -111,3 +113,29 @@ def test_rows_without_an_image_are_counted():
     manifest = pl.DataFrame({"image_id": ["a", "b"], "image_path": ["a.jpg", None]})
     with pytest.raises(ImageError, match="1 of 2 rows have no image file, the first is 'b'"):
         image_paths(manifest)
+
+
+def test_what_is_sent_is_decoded_as_a_file_is(picture):
+    sent = read_photograph(picture.read_bytes(), "lesion.jpg", most_pixels=10_000)
+    assert (sent == read_image(picture)).all()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP", "PDF", "EPS", "ICO", "PPM"])
+def test_no_decoder_but_those_of_photographs_is_tried_on_what_is_sent(kind):
+    content = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(content, kind)
+    with pytest.raises(ImageError, match=r"x\.jpg: is no JPEG, PNG or WebP photograph"):
+        read_photograph(content.getvalue(), "x.jpg", most_pixels=10_000)
+
+
+def test_what_is_sent_is_not_decoded_when_it_has_too_many_pixels(picture, monkeypatch):
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("was decoded"))
+    with pytest.raises(ImageError, match=r"has 80 × 60 pixels; at most 4,799 are read\. Scale it down"):
+        read_photograph(picture.read_bytes(), "x.jpg", most_pixels=4_799)
+
+
+def test_an_empty_and_a_truncated_photograph_are_told_apart(picture):
+    with pytest.raises(ImageError, match="is empty"):
+        read_photograph(b"", "x.jpg", most_pixels=10_000)
+    with pytest.raises(ImageError, match="is truncated or damaged"):
+        read_photograph(picture.read_bytes()[:-500], "x.jpg", most_pixels=10_000)

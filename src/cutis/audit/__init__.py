@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from cutis.audit.decisions import Decision, Decisions, read_decisions, write_decisions
     from cutis.audit.gate import audit_findings, split_leaks, with_audit_groups, with_sides
     from cutis.audit.neighbours import nearest_neighbours
-    from cutis.audit.quality import QualityThresholds, image_quality, leave_out_unfit, read_quality_thresholds
+    from cutis.audit.quality import (
+        PhotographQuality,
+        QualityThresholds,
+        image_quality,
+        leave_out_unfit,
+        photograph_quality,
+        read_quality_thresholds,
+    )
     from cutis.audit.quality_areas import Areas, areas_of, within
     from cutis.audit.quality_measures import MEASURES, ruler
     from cutis.audit.result import Audit, AuditResult, read_audit, write_audit
@@ -23,7 +30,14 @@ _HOMES = {
     "decisions": ("Decision", "Decisions", "read_decisions", "write_decisions"),
     "gate": ("audit_findings", "split_leaks", "with_audit_groups", "with_sides"),
     "neighbours": ("nearest_neighbours",),
-    "quality": ("QualityThresholds", "image_quality", "leave_out_unfit", "read_quality_thresholds"),
+    "quality": (
+        "PhotographQuality",
+        "QualityThresholds",
+        "image_quality",
+        "leave_out_unfit",
+        "photograph_quality",
+        "read_quality_thresholds",
+    ),
     "quality_areas": ("Areas", "areas_of", "within"),
     "quality_measures": ("MEASURES", "ruler"),
     "result": ("Audit", "AuditResult", "read_audit", "write_audit"),
@@ -40,6 +54,7 @@ __all__ = [
     "Decision",
     "Decisions",
     "FitzpatrickAgreement",
+    "PhotographQuality",
     "QualityThresholds",
     "ShortcutResult",
     "areas_of",
@@ -50,6 +65,7 @@ __all__ = [
     "image_quality",
     "leave_out_unfit",
     "nearest_neighbours",
+    "photograph_quality",
     "read_audit",
     "read_decisions",
     "read_quality_thresholds",

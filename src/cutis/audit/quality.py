@@ -4,13 +4,13 @@ import tomllib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
-from cutis.audit.quality_measures import MEASURES, image_measures
-from cutis.data import known_columns
+from cutis.audit.quality_measures import MEASURES, image_measures, measure_image
+from cutis.data import Pixels, known_columns
 from cutis.errors import CutisError, ManifestError
 
 _HELD_OUT = ("val", "test")
@@ -86,6 +86,14 @@ def read_quality_thresholds(path: str | Path | None = None) -> QualityThresholds
         ) from error
 
 
+class PhotographQuality(NamedTuple):
+    """Whether a photograph is fit: ``score``, ``reasons`` and ``notes`` as :func:`image_quality` gives them."""
+
+    score: float
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def image_quality(
     manifest: pl.DataFrame,
     thresholds: QualityThresholds | str | Path | None = None,
@@ -114,7 +122,23 @@ def image_quality(
         CutisError: the thresholds are not valid.
     """
     rules = thresholds if isinstance(thresholds, QualityThresholds) else read_quality_thresholds(thresholds)
-    frame = image_measures(manifest, progress).select("source", "image_id", *MEASURES)
+    return _judged(image_measures(manifest, progress).select("source", "image_id", *MEASURES), rules)
+
+
+def photograph_quality(image: Pixels, thresholds: QualityThresholds | None = None) -> PhotographQuality:
+    """One photograph that is in no manifest, such as one just taken: measured and judged, and nothing is kept.
+
+    Args:
+        image: uint8, height × width × 3, RGB.
+        thresholds: those that come with cutis when None.
+    """
+    measures = measure_image(image)
+    frame = pl.DataFrame({name: [measures[name]] for name in MEASURES}, schema=dict.fromkeys(MEASURES, pl.Float64))
+    row = _judged(frame.fill_nan(None), thresholds or read_quality_thresholds()).row(0, named=True)
+    return PhotographQuality(row["score"], tuple(row["reasons"]), tuple(row["notes"]))
+
+
+def _judged(frame: pl.DataFrame, rules: QualityThresholds) -> pl.DataFrame:
     unfit = {reason: rule for reason, rule in rules.root.items() if rule.effect == "unfit"}
     notes = {reason: rule for reason, rule in rules.root.items() if rule.effect == "note"}
     return frame.with_columns(

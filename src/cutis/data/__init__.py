@@ -13,6 +13,7 @@ from cutis.data.images import (
     image_paths,
     network_input,
     read_image,
+    read_photograph,
 )
 from cutis.data.manifest import (
     FITZPATRICK_SKIN_TYPES,
@@ -83,6 +84,7 @@ __all__ = [
     "read_ids",
     "read_image",
     "read_manifest",
+    "read_photograph",
     "read_table",
     "source",
     "split",

@@ -53,9 +53,10 @@ class DecodedImages:
         return DecodedImages(self._pixels, self._rows[index], [self.keys[int(i)] for i in index])
 
 
-def content_key(path: str | Path) -> str:
-    """Hash of a file's content: 32 hexadecimal digits."""
-    return hashlib.blake2b(Path(path).read_bytes(), digest_size=_KEY_LENGTH // 2).hexdigest()
+def content_key(file: str | Path | bytes) -> str:
+    """Hash of a file's content, or of the content given: 32 hexadecimal digits."""
+    content = file if isinstance(file, bytes) else Path(file).read_bytes()
+    return hashlib.blake2b(content, digest_size=_KEY_LENGTH // 2).hexdigest()
 
 
 def decode_images(

@@ -1,10 +1,11 @@
 """Image files: reading them strictly, fitting them to a size, and finding the bad ones before any work starts."""
 
+import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import cv2
 import numpy as np
@@ -27,6 +28,10 @@ _FORMATS = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
+
+
+SENT_FORMATS = ("JPEG", "PNG", "WEBP")
+"""What is decoded of a file that came over the network; with JPEG goes MPO, which many phones write as .jpg."""
 
 
 @dataclass(frozen=True)
@@ -52,23 +57,59 @@ def read_image(path: str | Path) -> Pixels:
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(_rgb(upright))
+        with path.open("rb") as file:
+            return _decoded(file, str(path), None, None)
     except FileNotFoundError as error:
         raise ImageError("does not exist", where=str(path), fix="Check the path.") from error
     except IsADirectoryError as error:
         raise ImageError("is a folder, not an image", where=str(path), fix="Name a file.") from error
+    except OSError as error:
+        raise ImageError(
+            f"cannot be read ({error.strerror or error})", where=str(path), fix="Check the file."
+        ) from error
+
+
+def read_photograph(content: bytes, where: str, *, most_pixels: int) -> Pixels:
+    """Decode what somebody sent, as :func:`read_image` does a file; its type is told from the content, not the name.
+
+    Args:
+        content: a JPEG, PNG or WebP file, one picture; nothing else is tried, as every decoder is a door.
+        where: what the file is called in an error.
+        most_pixels: height times width that are decoded at most; checked before decoding.
+
+    Returns:
+        uint8 array, height × width × 3, upright, without anything else the file held.
+
+    Raises:
+        ImageError: empty, truncated, another type, or too large.
+    """
+    return _decoded(io.BytesIO(content), where, SENT_FORMATS, most_pixels)
+
+
+def _decoded(file: IO[bytes], where: str, formats: tuple[str, ...] | None, most_pixels: int | None) -> Pixels:
+    if not file.read(1):
+        raise ImageError("is empty", where=where, fix="Replace the file.")
+    file.seek(0)
+    try:
+        with Image.open(file, formats=formats) as image:
+            if most_pixels is not None and image.width * image.height > most_pixels:
+                raise ImageError(
+                    f"has {image.width:,} × {image.height:,} pixels; at most {most_pixels:,} are read",
+                    where=where,
+                    fix="Scale it down.",
+                )
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            return np.asarray(_rgb(upright))
     except UnidentifiedImageError as error:
-        what = "is empty" if path.stat().st_size == 0 else "is not an image"
-        raise ImageError(what, where=str(path), fix="Replace the file.") from error
+        what = "is not an image" if formats is None else "is no JPEG, PNG or WebP photograph"
+        raise ImageError(what, where=where, fix="Replace the file.") from error
     except Image.DecompressionBombError as error:
-        raise ImageError("has too many pixels to be a photograph", where=str(path), fix="Scale it down.") from error
+        raise ImageError("has too many pixels to be a photograph", where=where, fix="Scale it down.") from error
     except (OSError, SyntaxError, ValueError) as error:
         # Pillow tells a truncated or damaged file by any of these.
         reason = str(error) or type(error).__name__
-        raise ImageError(f"is truncated or damaged ({reason})", where=str(path), fix="Replace the file.") from error
+        raise ImageError(f"is truncated or damaged ({reason})", where=where, fix="Replace the file.") from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:

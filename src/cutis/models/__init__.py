@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from cutis.models.patient import FIELD_SIZES, PatientField, patient_codes
     from cutis.models.predict import (
         Outputs,
+        calibrated_predictions,
         fastest_bundle,
         manifest_outputs,
         network_outputs,
@@ -93,6 +94,7 @@ _HOMES = {
     "patient": ("FIELD_SIZES", "PatientField", "patient_codes"),
     "predict": (
         "Outputs",
+        "calibrated_predictions",
         "fastest_bundle",
         "manifest_outputs",
         "network_outputs",
@@ -125,6 +127,7 @@ __all__ = [
     "add_onnx",
     "autocast",
     "best_device",
+    "calibrated_predictions",
     "calibration_in_words",
     "check_bundle_target",
     "default_bundle_folder",

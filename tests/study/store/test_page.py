@@ -1,5 +1,6 @@
 """What a page may show: searched for what it must not hold, at every step of whole studies."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -19,8 +20,8 @@ HIDDEN = ("repeat", "seed", "stratum", "R2", "sha256", '"id"')
 
 
 def text_of(page: Page) -> str:
-    """All that a page gets, but the title and the words of the study itself."""
-    return page.model_dump_json(exclude={"title", "instructions", "consent"})
+    """All that a page gets, but the title, the words of the study itself, and keys: random letters say nothing."""
+    return re.sub(r'"key":"[^"]*"', '"key":""', page.model_dump_json(exclude={"title", "instructions", "consent"}))
 
 
 def pages_of(room: Room, name: str = "R1") -> list[Page]:
