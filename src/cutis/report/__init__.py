@@ -13,11 +13,13 @@ from cutis.report.paper import write_figures
 from cutis.report.robustness_figures import write_robustness_figures
 from cutis.report.robustness_page import write_robustness_page
 from cutis.report.similar_page import write_similar_page
+from cutis.report.study_report import WrittenStudyReport, write_study_report
 from cutis.report.taxonomy_page import write_taxonomy_page
 
 __all__ = [
     "SITE_METHODS",
     "WrittenExplanations",
+    "WrittenStudyReport",
     "embedding_table",
     "map_columns",
     "map_points",
@@ -33,5 +35,6 @@ __all__ = [
     "write_robustness_figures",
     "write_robustness_page",
     "write_similar_page",
+    "write_study_report",
     "write_taxonomy_page",
 ]

@@ -16,12 +16,22 @@ if TYPE_CHECKING:
         krippendorff_alpha,
         pairwise_kappa,
     )
+    from cutis.study.agreement_table import BetweenReaders, WithinReader, agreement_between, agreement_within
     from cutis.study.ai_outputs import AiOutput, NamedProbability, ai_outputs
     from cutis.study.aid import OddsRatio, Switches, aided_odds_ratio, switches
+    from cutis.study.aid_findings import AidFindings
     from cutis.study.allocation import Item, allocate, case_sets, readers_in_block, repeated_cases
     from cutis.study.analysis import METHODS, Analysis, StandaloneAnalysis, write_analysis
     from cutis.study.answer_readings import AnsweredStep, readings_from_answers, repeated_readings
     from cutis.study.answer_sheet import read_answer_sheet
+    from cutis.study.answering import (
+        AnswerCounts,
+        AnswerTimes,
+        TimeDifference,
+        answer_counts,
+        answer_times,
+        time_difference,
+    )
     from cutis.study.answers import Answer, Option, check_answer, options, question_text, right_choice
     from cutis.study.booklet import write_answer_sheet, write_booklet
     from cutis.study.case_pictures import case_picture
@@ -45,13 +55,18 @@ if TYPE_CHECKING:
     )
     from cutis.study.export_folder import Exported, write_export
     from cutis.study.feedback import Feedback, training_feedback
+    from cutis.study.findings import Model, StudyFindings, study_findings
+    from cutis.study.group_table import GroupFigures, group_figures
     from cutis.study.human_machine import Matrix, ReaderComparison, compare_with_readers
     from cutis.study.human_machine_wording import reader_comparison_paragraph
     from cutis.study.image_check import Mark, read_image_check, unfit_images, write_image_check
+    from cutis.study.method_choice import MethodChoice, suited_analysis, suited_method
+    from cutis.study.mixed_model import MixedOddsRatio, aided_mixed_model
     from cutis.study.mrmc import analyze
     from cutis.study.mrmc_wording import mrmc_paragraph
     from cutis.study.reader_files import read_readers
     from cutis.study.reader_points import MeanPoint, Point, ReaderPoint
+    from cutis.study.reader_table import ReaderRow, reader_rows
     from cutis.study.reading_files import read_readings, write_readings
     from cutis.study.readings import Grid, Readings, ReadingsError, check_readings
     from cutis.study.roe_metz import RoeMetz, roe_metz_structures, simulate_ratings, simulate_readings, simulated_tests
@@ -64,6 +79,7 @@ if TYPE_CHECKING:
         simulated_power,
     )
     from cutis.study.standalone import compare_with_standalone
+    from cutis.study.stored_record import record_of_study
     from cutis.study.study_folder import (
         OpenFolder,
         begin_study_folder,
@@ -71,8 +87,53 @@ if TYPE_CHECKING:
         check_pictures,
         opened_study_folder,
     )
+    from cutis.study.study_record import ReaderState, ReportedArm, StudyRecord, record_of_readings
 
 _HOMES = {
+    "agreement_table": (
+        "BetweenReaders",
+        "WithinReader",
+        "agreement_between",
+        "agreement_within",
+    ),
+    "aid_findings": ("AidFindings",),
+    "answering": (
+        "AnswerCounts",
+        "AnswerTimes",
+        "TimeDifference",
+        "answer_counts",
+        "answer_times",
+        "time_difference",
+    ),
+    "group_table": (
+        "GroupFigures",
+        "group_figures",
+    ),
+    "method_choice": (
+        "MethodChoice",
+        "suited_analysis",
+        "suited_method",
+    ),
+    "mixed_model": (
+        "MixedOddsRatio",
+        "aided_mixed_model",
+    ),
+    "reader_table": (
+        "ReaderRow",
+        "reader_rows",
+    ),
+    "stored_record": ("record_of_study",),
+    "findings": (
+        "Model",
+        "StudyFindings",
+        "study_findings",
+    ),
+    "study_record": (
+        "ReaderState",
+        "ReportedArm",
+        "StudyRecord",
+        "record_of_readings",
+    ),
     "agreement": (
         "Agreement",
         "agreement_between_readers",
@@ -245,20 +306,28 @@ __all__ = [
     "METHODS",
     "Agreement",
     "AiOutput",
+    "AidFindings",
     "Analysis",
     "Answer",
+    "AnswerCounts",
+    "AnswerTimes",
     "AnsweredStep",
     "Arm",
+    "BetweenReaders",
     "CaseChoice",
     "Endpoint",
     "Exported",
     "Feedback",
     "Figures",
     "Grid",
+    "GroupFigures",
     "Item",
     "Mark",
     "Matrix",
     "MeanPoint",
+    "MethodChoice",
+    "MixedOddsRatio",
+    "Model",
     "NamedProbability",
     "OddsRatio",
     "OpenFolder",
@@ -270,8 +339,11 @@ __all__ = [
     "Question",
     "ReaderComparison",
     "ReaderPoint",
+    "ReaderRow",
+    "ReaderState",
     "Readings",
     "ReadingsError",
+    "ReportedArm",
     "RoeMetz",
     "Stage",
     "StandaloneAnalysis",
@@ -279,14 +351,23 @@ __all__ = [
     "StudyCase",
     "StudyDesign",
     "StudyError",
+    "StudyFindings",
+    "StudyRecord",
     "Switches",
+    "TimeDifference",
+    "WithinReader",
     "accuracy",
+    "agreement_between",
     "agreement_between_readers",
+    "agreement_within",
     "agreement_within_readers",
     "ai_outputs",
+    "aided_mixed_model",
     "aided_odds_ratio",
     "allocate",
     "analyze",
+    "answer_counts",
+    "answer_times",
     "auc",
     "balanced_accuracy",
     "begin_study_folder",
@@ -305,6 +386,7 @@ __all__ = [
     "endpoint",
     "figures",
     "fleiss_kappa",
+    "group_figures",
     "kept_outputs",
     "krippendorff_alpha",
     "make_study",
@@ -324,9 +406,12 @@ __all__ = [
     "read_readers",
     "read_readings",
     "reader_comparison_paragraph",
+    "reader_rows",
     "readers_in_block",
     "readers_needed",
     "readings_from_answers",
+    "record_of_readings",
+    "record_of_study",
     "repeated_cases",
     "repeated_readings",
     "right_choice",
@@ -340,8 +425,12 @@ __all__ = [
     "simulated_tests",
     "specificity",
     "strata_in_words",
+    "study_findings",
     "study_home",
+    "suited_analysis",
+    "suited_method",
     "switches",
+    "time_difference",
     "training_feedback",
     "unfit_images",
     "write_analysis",

@@ -2,8 +2,8 @@
 
 The comparison that generalises to readers and cases is :func:`cutis.study.analyze` on sensitivity, specificity or
 accuracy. Beside it stands here a marginal logistic model (generalised estimating equation with working independence)
-whose standard error allows for readers and for cases at once. There is no mixed-effects logistic model: no light, kept
-implementation for crossed random effects exists in Python, and with few readers its tests are too liberal.
+whose standard error allows for readers and for cases at once. The logistic model with random readers and cases is
+:func:`cutis.study.aided_mixed_model`.
 """
 
 from typing import NamedTuple
@@ -60,7 +60,7 @@ def switches(
     Raises:
         ReadingsError: there is no such modality or reader, a threshold is missing, or no case was answered in both.
     """
-    right, names, aid_right = _right_answers(readings, unaided, aided, threshold, system)
+    right, names, aid_right = right_answers(readings, unaided, aided, threshold, system)
     rows = []
     for j, reader in enumerate(names):
         both = ~np.isnan(right[:, j]).any(axis=0)
@@ -89,7 +89,7 @@ def aided_odds_ratio(
     """Odds ratio of a right answer with the aid: logit P(right) = β₀ + β₁·aided, with a two-way robust variance.
 
     The variance of β₁ is that clustered by reader plus that clustered by case less that of both together (Miglioretti
-    & Heagerty 2004; Cameron, Gelbach & Miller 2011), the first with the factor J/(J−1); never less than either alone.
+    & Heagerty 2007; Cameron, Gelbach & Miller 2011), the first with the factor J/(J−1); never less than either alone.
 
     Args:
         readings: of two readers or more; answers may be missing.
@@ -104,7 +104,7 @@ def aided_odds_ratio(
     Raises:
         ReadingsError: there is no such modality, one reader only, or a threshold is missing.
     """
-    right, names, _ = _right_answers(readings, unaided, aided, threshold, None)
+    right, names, _ = right_answers(readings, unaided, aided, threshold, None)
     if len(names) < 2:
         raise ReadingsError("there is one reader only", fix="Give two or more.")
     made = ~np.isnan(right)
@@ -129,7 +129,7 @@ def aided_odds_ratio(
     return OddsRatio(float(ends[0]), float(ends[1]), float(ends[2]), p, float(share[0]), float(share[1]))
 
 
-def _right_answers(
+def right_answers(
     readings: Readings, unaided: str, aided: str, threshold: float | None, system: str | None
 ) -> tuple[Floats, list[str], Bools | None]:
     """2×J×K: 1 right, 0 wrong, NaN not answered; the readers; and K, whether the aid was right."""
