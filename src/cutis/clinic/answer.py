@@ -21,6 +21,10 @@ MOST_PIXELS = 50_000_000
 """Of a photograph that is sent; the largest phones take 200 megapixels, but send 12 to 50."""
 
 
+SENT = "sent"
+"""The source of photographs that are in no data set."""
+
+
 class Patient(BaseModel):
     """What is known of the patient; every field may be missing, and models use the fields they were trained with.
 
@@ -167,8 +171,9 @@ def answers(
         return []
     height, width = bundle.image.decoded
     known = patients or [Patient()] * len(photographs)
-    # Names may double; rows of a manifest may not.
-    manifest = manifest_frame([{"image_id": str(row), **each.columns()} for row, each in enumerate(known)])
+    # Names may double; rows of a manifest may not. A source of their own keeps these names apart from a data set's.
+    rows = [{"image_id": str(row), "source": SENT, **each.columns()} for row, each in enumerate(known)]
+    manifest = manifest_frame(rows)
     images = [fit_image(each.pixels, height, width, bundle.image.aspect) for each in photographs]
     outputs = network_outputs(bundle, manifest, images, [each.key for each in photographs], None)
     predictions = calibrated_predictions(bundle, manifest, outputs)

@@ -40,7 +40,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "acquired_at": pl.Datetime("us"),
     "attribution": pl.String(),
     "license": pl.String(),
-    "box_left": pl.Int64(),  # lesion box in pixels of the image as stored, from the top left corner
+    "box_left": pl.Int64(),  # lesion box in pixels of the upright image (read_image), from the top left
     "box_top": pl.Int64(),
     "box_width": pl.Int64(),
     "box_height": pl.Int64(),

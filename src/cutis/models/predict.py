@@ -170,7 +170,8 @@ def calibrated_predictions(bundle: BundleFacts, manifest: pl.DataFrame, outputs:
 def _seen(bundle: BundleFacts, manifest: pl.DataFrame, keys: list[str]) -> list[str | None]:
     """What of each row the model was trained or validated on: nearest first, image, lesion, group, patient."""
     record = bundle.training_record
-    same_image = set(record["content_key"].drop_nulls())
+    # Of a record of thousands only what is asked for becomes Python's: a server asks for a row at a time.
+    same_image = set(record.filter(pl.col("content_key").is_in(keys))["content_key"])
     seen: list[str | None] = ["image" if key in same_image else "no" for key in keys]
     # Ids of two data sets may coincide by chance, so an id counts only together with its source.
     for what, column in (
@@ -179,7 +180,10 @@ def _seen(bundle: BundleFacts, manifest: pl.DataFrame, keys: list[str]) -> list[
         ("group", "group"),
         ("patient", "patient_id"),
     ):
-        known = set(record.filter(pl.col(column).is_not_null()).select("source", column).iter_rows())
+        asked = manifest[column].drop_nulls().unique()
+        if asked.is_empty():
+            continue
+        known = set(record.filter(pl.col(column).is_in(asked.implode())).select("source", column).iter_rows())
         for row, pair in enumerate(manifest.select("source", column).iter_rows()):
             if seen[row] == "no" and pair in known:
                 seen[row] = what

@@ -1,6 +1,43 @@
-"""Pages in a browser: those of reader studies, for the reader and for the study nurse."""
+"""Pages in a browser: the clinic's and the API, reader studies, the image library.
 
-from cutis.web.app import create_study_app
-from cutis.web.study.nurse import create_nurse_app
+Names are imported when first asked for: the clinic's server needs no database.
+"""
 
-__all__ = ["create_nurse_app", "create_study_app"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cutis.web.api.keys import KeyFile
+    from cutis.web.app import create_study_app
+    from cutis.web.clinic.app import create_clinic_app
+    from cutis.web.clinic.audit_log import AuditLog
+    from cutis.web.clinic.journal import JsonLines
+    from cutis.web.library.app import create_library_app
+    from cutis.web.study.nurse import create_nurse_app
+
+_HOMES = {
+    "api.keys": ("KeyFile",),
+    "app": ("create_study_app",),
+    "clinic.app": ("create_clinic_app",),
+    "clinic.audit_log": ("AuditLog",),
+    "clinic.journal": ("JsonLines",),
+    "library.app": ("create_library_app",),
+    "study.nurse": ("create_nurse_app",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AuditLog",
+    "JsonLines",
+    "KeyFile",
+    "create_clinic_app",
+    "create_library_app",
+    "create_nurse_app",
+    "create_study_app",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f"cutis.web.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'cutis.web' has no attribute '{name}'")

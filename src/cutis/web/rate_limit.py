@@ -1,5 +1,6 @@
 """How often something may be tried."""
 
+import math
 import threading
 from collections import OrderedDict, deque
 from datetime import datetime, timedelta
@@ -30,3 +31,34 @@ class RateLimit:
                 return False
             attempts.append(now)
             return True
+
+
+class TokenBucket:
+    """A store of tokens that fills at a steady pace: short bursts are let through, a steady excess is not.
+
+    Args:
+        most: tokens when full, as it is at first.
+        per_second: how fast it fills.
+    """
+
+    def __init__(self, most: float, per_second: float) -> None:
+        self.most = most
+        self.per_second = per_second
+        self._tokens = most
+        self._at: float | None = None
+
+    def take(self, tokens: float, now: float) -> int:
+        """Take tokens, or none: 0 if they were taken, else after how many whole seconds there will be enough.
+
+        Args:
+            tokens: how many; of more than ``most`` at once, a full store is enough and goes into debt.
+            now: seconds of a clock that never goes back.
+        """
+        since = 0.0 if self._at is None else max(0.0, now - self._at)
+        self._at = now
+        self._tokens = min(self.most, self._tokens + since * self.per_second)
+        missing = min(tokens, self.most) - self._tokens
+        if missing > 1e-9:
+            return max(1, math.ceil(missing / self.per_second))
+        self._tokens -= tokens
+        return 0

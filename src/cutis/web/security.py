@@ -1,18 +1,20 @@
 """What every page keeps to: headers, cookies, tokens of forms, the size of what is sent.
 
 A page runs our own script files only, asks nobody else for anything, and stands in no other site's frame. Pages and
-photographs are not kept by browsers or proxies.
+photographs are not kept by browsers or proxies, and what is sent is never written to a disk while it is read.
 """
 
+import asyncio
 import hashlib
 import hmac
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fastapi import Request, Response
 from starlette.datastructures import FormData, Headers, MutableHeaders
+from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,14 +23,42 @@ from cutis.web.refusals import Refusal, refusal_response
 BODY_BYTES = 16 * 1024
 """What a reader may send at once; far more than an answer needs."""
 
+BODY_SECONDS = 60.0
+"""How long a body may take to arrive."""
+
+FIELD_BYTES = 1024 * 1024
+"""Of one field of a form that is no file."""
+
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def content_policy(**more: str) -> str:
+    """The header ``Content-Security-Policy``, with sources that a page needs beyond those of every page.
+
+    Args:
+        more: directive, its hyphens as underscores = sources: ``img_src="blob:"``, ``worker_src="'self'"``.
+    """
+    policy = dict(_POLICY)
+    for name, sources in more.items():
+        directive = name.replace("_", "-")
+        policy[directive] = f"{policy[directive]} {sources}" if directive in policy else sources
+    return "; ".join(f"{directive} {sources}" for directive, sources in policy.items())
+
+
 _HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "content-security-policy": content_policy(),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -39,37 +69,57 @@ _HEADERS = {
 }
 
 _TOO_LARGE = Refusal(413, "too-large")
+_TOO_SLOW = Refusal(408, "too-slow")
+_WRONG_HOST = Refusal(421, "wrong-host", back="/")
+_TOO_MUCH = Refusal(503, "server-busy")
 
 _log = logging.getLogger("cutis.web")
 
 
-class _TooLarge(Exception):  # noqa: N818 - it goes from the reading of a body to the guard, and no further
-    pass
+class _Unread(Exception):  # noqa: N818 - it goes from the reading of a body to the guard, and no further
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
 
 
 class Guard:
-    """ASGI middleware: headers on every response, a limit on every body, a plain page for what nobody foresaw.
+    """ASGI middleware: headers on every response, limits on every body, a plain page for what nobody foresaw.
+
+    A response that carries one of the headers itself keeps its own, such as a policy of :func:`content_policy`.
 
     Args:
         app: what it guards.
-        larger_bodies: path prefix = bytes, where more than :data:`BODY_BYTES` may be sent.
+        larger_bodies: path prefix = bytes, where more than :data:`BODY_BYTES` may be sent; the longest prefix counts.
+        body_seconds: how long a body may take to arrive.
+        held_bytes: of all bodies whose requests are not answered yet; None: no limit.
+        hosts: names by which the server may be addressed, without ports; empty: any.
     """
 
-    def __init__(self, app: ASGIApp, larger_bodies: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        larger_bodies: Mapping[str, int],
+        body_seconds: float = BODY_SECONDS,
+        held_bytes: int | None = None,
+        hosts: Sequence[str] = (),
+    ) -> None:
         self._app = app
         self._larger_bodies = dict(larger_bodies)
+        self._body_seconds = body_seconds
+        self._held_bytes = held_bytes
+        self._held = 0
+        self._hosts = frozenset(each.lower() for each in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = max(
-            (size for prefix, size in self._larger_bodies.items() if scope["path"].startswith(prefix)), default=0
-        )
-        most = max(most, BODY_BYTES)
-        started = False
+        prefix = max((each for each in self._larger_bodies if scope["path"].startswith(each)), key=len, default=None)
+        most = BODY_BYTES if prefix is None else max(BODY_BYTES, self._larger_bodies[prefix])
+        started = complete = False
         taken = 0
+        until = asyncio.get_running_loop().time() + self._body_seconds
 
         async def guarded_send(message: Message) -> None:
             nonlocal started
@@ -77,34 +127,52 @@ class Guard:
                 started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 if scope["scheme"] == "https":
                     headers["strict-transport-security"] = "max-age=31536000"
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
         async def limited_receive() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
+            nonlocal taken, complete
+            if complete:  # what comes now is that the client goes away, whenever it does
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError as error:
+                raise _Unread(_TOO_SLOW) from error
+            complete = not message.get("more_body", False)
+            size = len(message.get("body", b""))
+            taken += size
+            self._held += size
             if taken > most:
-                raise _TooLarge
+                raise _Unread(_TOO_LARGE)
+            if self._held_bytes is not None and self._held > self._held_bytes:
+                raise _Unread(_TOO_MUCH)
             return message
 
         try:
+            if self._hosts and _host(scope) not in self._hosts:
+                await self._refuse(_WRONG_HOST, scope, receive, guarded_send)
+                return
             if _announced(scope) > most:
                 await self._refuse(_TOO_LARGE, scope, receive, guarded_send)
                 return
             await self._app(scope, limited_receive, guarded_send)
         except ClientDisconnect:
             return  # nobody is there to be answered
-        except _TooLarge:
-            await self._refuse(_TOO_LARGE, scope, receive, guarded_send)
+        except _Unread as error:
+            if started:
+                raise
+            await self._refuse(error.refusal, scope, receive, guarded_send)
         except Exception:
             _log.exception("%s %s failed", scope["method"], scope.get("route") and scope["route"].path)
             if started:
                 raise
             await self._refuse(Refusal(500, "failed"), scope, receive, guarded_send)
+        finally:
+            self._held -= taken
 
     async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
         await refusal_response(Request(scope), refusal)(scope, receive, send)
@@ -114,6 +182,12 @@ def _announced(scope: Scope) -> int:
     """How many bytes the request says it has; servers let no other than digits through."""
     length = Headers(scope=scope).get("content-length", "0")
     return int(length) if length.isdecimal() else 0
+
+
+def _host(scope: Scope) -> str:
+    """The name or address by which the client reached the server, without port; of IPv6 without brackets."""
+    host = Headers(scope=scope).get("host", "").lower()
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 class SessionCookie(NamedTuple):
@@ -194,12 +268,42 @@ async def checked_form(request: Request, secret: str, *, files: int = 0, fields:
     Raises:
         Refusal: the token does not fit, or it is no form.
     """
-    try:
-        form = await request.form(max_files=files, max_fields=fields)
-    except (ValueError, UnicodeError) as error:
-        raise Refusal(400, "no-form") from error
+    form = await sent_form(request, files=files, fields=fields)
     check_csrf(request, secret, request.headers.get(CSRF_HEADER) or form.get(CSRF_FIELD))
     return form
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = 0  # never onto a disk; how much may come is the guard's to limit
+
+
+async def sent_form(request: Request, *, files: int = 0, fields: int = 50) -> FormData:
+    """The form that was sent, of either kind, held in memory alone.
+
+    Args:
+        request: whose body was not read yet.
+        files: how many files it may hold.
+        fields: how many fields it may hold, of at most :data:`FIELD_BYTES` each.
+
+    Raises:
+        Refusal: 400, it is no form, or holds more than that.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    try:
+        if kind == "multipart/form-data":
+            sent = _InMemory(
+                request.headers, request.stream(), max_files=files, max_fields=fields, max_part_size=FIELD_BYTES
+            )
+            return await sent.parse()
+        if kind == "application/x-www-form-urlencoded":
+            return await FormParser(
+                request.headers, request.stream(), max_fields=fields, max_part_size=FIELD_BYTES
+            ).parse()
+    except MultiPartException as error:
+        raise Refusal(400, "no-form", reason=error.message) from error
+    except (ValueError, UnicodeError) as error:
+        raise Refusal(400, "no-form") from error
+    return FormData()
 
 
 def _is_https(request: Request) -> bool:

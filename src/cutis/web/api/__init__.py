@@ -1,0 +1,1 @@
+"""The API: photographs in, answers out, as JSON."""

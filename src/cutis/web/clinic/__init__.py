@@ -1,0 +1,1 @@
+"""The clinic's screen: one photograph's answer in a browser, and the API beside it."""
