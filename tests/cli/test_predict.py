@@ -351,3 +351,17 @@ def test_the_table_of_a_manifest_has_the_score(cutis, bundle, manifest, tmp_path
     out = cutis("predict", bundle, manifest, "-o", tmp_path / "p.csv")[1]
     assert "16 of them are stranger to it than 95% of the images it was validated on" in out
     assert (read_predictions(tmp_path / "p.csv").unfamiliarity > 1).all()
+
+
+def test_a_dicom_file_is_answered_with_the_age_and_sex_that_it_holds(cutis, bundle, photo, tmp_path):
+    from cutis.clinic import Patient, dicom_bytes, dicom_picture, photograph
+
+    taken = photograph(photo.read_bytes(), photo.name)
+    path = tmp_path / "lesion.dcm"
+    path.write_bytes(dicom_bytes(dicom_picture(taken, Patient(age=70, sex="male"))))
+    _, told, _ = cutis("predict", bundle, path, "--json")
+    _, expected, _ = cutis("predict", bundle, photo, "--age", "70", "--sex", "male", "--json")
+    _, other, _ = cutis("predict", bundle, path, "--age", "20", "--json")
+    shown = json.loads(told)["images"]["lesion.dcm"]
+    assert shown == pytest.approx(json.loads(expected)["images"]["photo.png"], abs=1e-6)
+    assert shown != pytest.approx(json.loads(other)["images"]["lesion.dcm"], abs=1e-6)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cutis.cli.dicom_extra import need_dicom
 from cutis.errors import CutisError, ImageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from cutis.data import Pixels
     from cutis.evaluation import Differential, Predictions
     from cutis.models import Bundle, OnnxBundle
 
@@ -24,7 +26,7 @@ def predict_verb(
         list[Path],
         typer.Argument(
             metavar="[BUNDLE] IMAGE...|M...",
-            help="A bundle folder if not the built-in model; then images, or manifests (.parquet, .csv).",
+            help="A bundle folder if not the built-in model; then images (DICOM too), or manifests (.parquet, .csv).",
         ),
     ],
     *,
@@ -38,9 +40,14 @@ def predict_verb(
         str | None,
         typer.Option("--site", help="Images only: the ISIC archive's word, e.g. 'Posterior trunk'."),
     ] = None,
+    frame: Annotated[
+        int | None, typer.Option("--frame", min=1, metavar="N", help="DICOM only: which of several frames.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Print or write class probabilities. Without BUNDLE, the model that comes with cutis answers.
+
+    Of a DICOM file it takes the patient's age, sex and site too, where they are there and --age and so on are not said.
 
     Of photographs, also the differential list (diagnoses that reach their own thresholds), the conformal set, and
     whether they are unlike what the model was trained on, if the bundle can tell.
@@ -72,7 +79,7 @@ def predict_verb(
     from cutis.models import fastest_bundle
 
     bundle = fastest_bundle(bundle_folder)
-    predictions = _of_manifests(bundle, tables) if tables else _of_images(bundle, rest, patient)
+    predictions = _of_manifests(bundle, tables) if tables else _of_images(bundle, rest, patient, frame)
     if output:
         from cutis.evaluation import write_predictions
 
@@ -106,10 +113,29 @@ def _of_manifests(bundle: "Bundle | OnnxBundle", tables: list[Path]) -> "Predict
         return predict_manifest(bundle, manifest, progress=lambda done: bar.advance(task, done))
 
 
-def _of_images(bundle: "Bundle | OnnxBundle", paths: list[Path], patient: Mapping[str, object]) -> "Predictions":
-    from cutis.models import predict_files
+def _of_images(
+    bundle: "Bundle | OnnxBundle", paths: list[Path], patient: Mapping[str, object], frame: int | None
+) -> "Predictions":
+    from cutis.models import photograph_alone, predict_files
 
-    return predict_files(bundle, paths, patient)
+    def read(path: str | Path) -> "tuple[Pixels, Mapping[str, object]]":
+        from cutis.clinic import is_dicom
+
+        try:
+            content = Path(path).read_bytes()
+        except OSError:
+            content = b""  # reading it as a photograph says what is wrong with it
+        if not is_dicom(content):
+            return photograph_alone(path)
+        need_dicom()
+        from cutis.clinic import dicom_photograph
+
+        taken, own, source = dicom_photograph(content, Path(path).name, frame=frame)
+        for note in source.notes:
+            typer.echo(f"{path}: {note}", err=True)
+        return taken.pixels, own.columns()
+
+    return predict_files(bundle, paths, patient, read)
 
 
 def _print(bundle: "Bundle | OnnxBundle", predictions: "Predictions", *, listed_in_full: bool) -> None:

@@ -7,20 +7,91 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cutis.clinic.answer import Answer, Diagnosis, Patient, Photograph, answers, photograph
+    from cutis.clinic.answer import SENT, Answer, Diagnosis, Patient, Photograph, answers, photograph
+    from cutis.clinic.deidentification import Deidentified, deidentified
+    from cutis.clinic.dicom_identity import dicom_bytes
+    from cutis.clinic.dicom_mark import is_dicom
+    from cutis.clinic.dicom_pictures import dicom_overlay, dicom_picture, dicom_segmentation, source_of
+    from cutis.clinic.dicom_reading import DicomPhotograph, DicomSource, dicom_photograph
+    from cutis.clinic.dicom_structured_report import dicom_report, report_probabilities
+    from cutis.clinic.fhir import fhir_bundle
+    from cutis.clinic.watch import Watched, watch_folder
+    from cutis.clinic.watch_results import photograph_results
+    from cutis.clinic.wording import STATEMENT, model_version, sentences
 
 _HOMES = {
-    "answer": ("Answer", "Diagnosis", "Patient", "Photograph", "answers", "photograph"),
+    "answer": (
+        "SENT",
+        "Answer",
+        "Diagnosis",
+        "Patient",
+        "Photograph",
+        "answers",
+        "photograph",
+    ),
+    "deidentification": (
+        "Deidentified",
+        "deidentified",
+    ),
+    "dicom_identity": ("dicom_bytes",),
+    "dicom_mark": ("is_dicom",),
+    "dicom_pictures": (
+        "dicom_overlay",
+        "dicom_picture",
+        "dicom_segmentation",
+        "source_of",
+    ),
+    "dicom_reading": (
+        "DicomPhotograph",
+        "DicomSource",
+        "dicom_photograph",
+    ),
+    "dicom_structured_report": (
+        "dicom_report",
+        "report_probabilities",
+    ),
+    "fhir": ("fhir_bundle",),
+    "watch": (
+        "Watched",
+        "watch_folder",
+    ),
+    "watch_results": ("photograph_results",),
+    "wording": (
+        "STATEMENT",
+        "model_version",
+        "sentences",
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "SENT",
+    "STATEMENT",
     "Answer",
+    "Deidentified",
     "Diagnosis",
+    "DicomPhotograph",
+    "DicomSource",
     "Patient",
     "Photograph",
+    "Watched",
     "answers",
+    "deidentified",
+    "dicom_bytes",
+    "dicom_overlay",
+    "dicom_photograph",
+    "dicom_picture",
+    "dicom_report",
+    "dicom_segmentation",
+    "fhir_bundle",
+    "is_dicom",
+    "model_version",
     "photograph",
+    "photograph_results",
+    "report_probabilities",
+    "sentences",
+    "source_of",
+    "watch_folder",
 ]
 
 

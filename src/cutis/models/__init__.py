@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         fastest_bundle,
         manifest_outputs,
         network_outputs,
+        photograph_alone,
         predict_files,
         predict_manifest,
     )
@@ -98,6 +99,7 @@ _HOMES = {
         "fastest_bundle",
         "manifest_outputs",
         "network_outputs",
+        "photograph_alone",
         "predict_files",
         "predict_manifest",
     ),
@@ -144,6 +146,7 @@ __all__ = [
     "network_in_words",
     "network_outputs",
     "patient_codes",
+    "photograph_alone",
     "predict_corrupted",
     "predict_files",
     "predict_logits",

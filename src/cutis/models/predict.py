@@ -70,8 +70,16 @@ def predict_manifest(
     return calibrated_predictions(bundle, manifest, manifest_outputs(bundle, manifest, progress))
 
 
+def photograph_alone(path: str | Path) -> tuple[Pixels, Mapping[str, object]]:
+    """A photograph, which says nothing of the patient."""
+    return read_image(path), {}
+
+
 def predict_files(
-    bundle: Bundle | OnnxBundle, paths: Sequence[str | Path], patient: Mapping[str, object] | None = None
+    bundle: Bundle | OnnxBundle,
+    paths: Sequence[str | Path],
+    patient: Mapping[str, object] | None = None,
+    read: Callable[[str | Path], tuple[Pixels, Mapping[str, object]]] = photograph_alone,
 ) -> Predictions:
     """Class probabilities of single photographs; nothing is cached or kept.
 
@@ -79,24 +87,32 @@ def predict_files(
         bundle: the model.
         paths: image files; the file's name is the image's id.
         patient: what is known of the patient, as manifest columns, e.g. ``{"age_approx": 61, "sex": "male"}``.
+        read: how a file becomes pixels and what it says of the patient itself, in the same columns; for files that
+            are more than a photograph, such as DICOM. What ``patient`` says stands above that.
 
     Raises:
         ImageError: unreadable images, all named together, or two of one name.
     """
     height, width = bundle.image.decoded
-    images, bad = [], []
+    given = {column: value for column, value in (patient or {}).items() if value is not None}
+    images, known, bad = [], [], []
     for path in paths:
         try:
-            images.append(fit_image(read_image(path), height, width, bundle.image.aspect))
+            pixels, own = read(path)
         except ImageError as error:
+            if len(paths) == 1:
+                raise
             bad.append(f"{path}: {error.problem}")
+            continue
+        images.append(fit_image(pixels, height, width, bundle.image.aspect))
+        known.append({**own, **given})
     if bad:
         raise ImageError(f"{len(bad):,} of {len(paths):,} images cannot be read: {listed(bad)}", fix="Replace them.")
     ids = [Path(path).name for path in paths]
     doubled = sorted({each for each in ids if ids.count(each) > 1})
     if doubled:
         raise ImageError(f"several files are called {listed(doubled)}", fix="Predict them apart, or make a manifest.")
-    manifest = manifest_frame([{"image_id": image_id, **(patient or {})} for image_id in ids])
+    manifest = manifest_frame([{"image_id": image_id, **each} for image_id, each in zip(ids, known, strict=True)])
     return calibrated_predictions(
         bundle, manifest, network_outputs(bundle, manifest, images, [content_key(path) for path in paths], None)
     )
