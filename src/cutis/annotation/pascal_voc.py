@@ -17,8 +17,8 @@ from xml.etree.ElementTree import (  # writes; reading goes through defusedxml
     indent,
 )
 
-from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import parse  # type: ignore[import-untyped]
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import parse
 
 from cutis.annotation.content import Box, Size
 from cutis.annotation.errors import AnnotationError

@@ -7,6 +7,7 @@ from importlib import metadata
 import typer
 
 from cutis.cli import (
+    annotate,
     audit,
     compare,
     data,
@@ -14,13 +15,16 @@ from cutis.cli import (
     embed,
     evaluate,
     explain,
+    export,
     predict,
     robustness,
+    serve,
     similar,
     split,
     study,
     taxonomy,
     train,
+    watch,
 )
 from cutis.errors import CutisError
 
@@ -45,6 +49,10 @@ app.command("explain")(explain.explain_verb)
 app.command("embed")(embed.embed_verb)
 app.command("similar")(similar.similar_verb)
 app.add_typer(taxonomy.taxonomy_app)
+app.command("export")(export.export_verb)
+app.add_typer(serve.serve_app)
+app.command("watch")(watch.watch_verb)
+app.add_typer(annotate.annotate_app)
 app.add_typer(study.study_app)
 
 

@@ -7,7 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cutis.clinic.answer import SENT, Answer, Diagnosis, Patient, Photograph, answers, photograph
+    from cutis.clinic.answer import (
+        MOST_PIXELS,
+        SENT,
+        Answer,
+        Diagnosis,
+        Patient,
+        Photograph,
+        answers,
+        class_risks,
+        photograph,
+    )
     from cutis.clinic.deidentification import Deidentified, deidentified
     from cutis.clinic.dicom_identity import dicom_bytes
     from cutis.clinic.dicom_mark import is_dicom
@@ -21,12 +31,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "answer": (
+        "MOST_PIXELS",
         "SENT",
         "Answer",
         "Diagnosis",
         "Patient",
         "Photograph",
         "answers",
+        "class_risks",
         "photograph",
     ),
     "deidentification": (
@@ -65,6 +77,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "MOST_PIXELS",
     "SENT",
     "STATEMENT",
     "Answer",
@@ -76,6 +89,7 @@ __all__ = [
     "Photograph",
     "Watched",
     "answers",
+    "class_risks",
     "deidentified",
     "dicom_bytes",
     "dicom_overlay",

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from cutis.models.classifier import LesionClassifier
     from cutis.models.corrupted import CorruptedImages, predict_corrupted, predict_under_corruptions
+    from cutis.models.export import export_onnx
+    from cutis.models.export_result import Export, Parity, Timing
     from cutis.models.familiarity import (
         NEIGHBOURS,
         Familiarity,
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
         predict_logits,
         to_input,
     )
-    from cutis.models.onnx_network import OnnxBundle, add_onnx, load_onnx_bundle
+    from cutis.models.onnx_network import PRECISIONS, OnnxBundle, Precision, add_onnx, load_onnx_bundle
     from cutis.models.patient import FIELD_SIZES, PatientField, patient_codes
     from cutis.models.predict import (
         Outputs,
@@ -83,6 +85,8 @@ _HOMES = {
     ),
     "classifier": ("LesionClassifier",),
     "corrupted": ("CorruptedImages", "predict_corrupted", "predict_under_corruptions"),
+    "export": ("export_onnx",),
+    "export_result": ("Export", "Parity", "Timing"),
     "familiarity": (
         "NEIGHBOURS",
         "Familiarity",
@@ -91,7 +95,7 @@ _HOMES = {
         "read_familiarity",
     ),
     "inference": ("autocast", "best_device", "keep_depthwise_in_float32", "keep_memory", "predict_logits", "to_input"),
-    "onnx_network": ("OnnxBundle", "add_onnx", "load_onnx_bundle"),
+    "onnx_network": ("PRECISIONS", "OnnxBundle", "Precision", "add_onnx", "load_onnx_bundle"),
     "patient": ("FIELD_SIZES", "PatientField", "patient_codes"),
     "predict": (
         "Outputs",
@@ -110,12 +114,14 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "FIELD_SIZES",
     "NEIGHBOURS",
+    "PRECISIONS",
     "TRAINING_RECORD_COLUMNS",
     "Architecture",
     "Bundle",
     "BundleFacts",
     "Calibration",
     "CorruptedImages",
+    "Export",
     "Familiarity",
     "FamiliarityFacts",
     "ImageSize",
@@ -123,8 +129,11 @@ __all__ = [
     "ModelFacts",
     "OnnxBundle",
     "Outputs",
+    "Parity",
     "PatientField",
+    "Precision",
     "PretrainedWeights",
+    "Timing",
     "TrainingData",
     "add_onnx",
     "autocast",
@@ -133,6 +142,7 @@ __all__ = [
     "calibration_in_words",
     "check_bundle_target",
     "default_bundle_folder",
+    "export_onnx",
     "fastest_bundle",
     "find_weights",
     "keep_depthwise_in_float32",

@@ -159,7 +159,9 @@ def save_bundle(
             temporary / "training_record.parquet", compression="zstd", compression_level=15
         )
         write_text(temporary / "MODEL_CARD.md", bundle.card)
-        about = bundle.about | {
+        # Networks for ONNX Runtime are made from a saved bundle; what it says of another folder's stays there.
+        kept = {name: each for name, each in bundle.about.items() if name not in ("onnx_sha256", "serves")}
+        about = kept | {
             "format": FORMAT,
             "cutis": __version__,
             "weights_sha256": sha256(temporary / "model.safetensors"),

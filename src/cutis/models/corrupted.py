@@ -136,6 +136,7 @@ def _key(bundle: Bundle | OnnxBundle, manifest: pl.DataFrame, seed: int) -> dict
     return {
         "format": 1,
         "weights_sha256": weights,
+        "serves": bundle.about.get("serves"),
         "calibration": bundle.calibration.model_dump(mode="json"),
         "images": blake2b(rows.encode(), digest_size=16).hexdigest(),
         "seed": seed,
