@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import asyncio
 import os
 import shutil
 from pathlib import Path
@@ -31,3 +32,15 @@ def browser():
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(autouse=True)
+def no_loop_of_the_browser(request):
+    """Playwright's plain form leaves its event loop running in this thread; tests without a browser do not see it."""
+    running = asyncio._get_running_loop()
+    if running is None or "browser" in request.fixturenames:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(running)
