@@ -16,6 +16,7 @@ from cutis.cli.study_booklet import booklet_verb, sheets_verb
 from cutis.cli.study_check import check_verb
 from cutis.cli.study_create import create_verb, design_verb
 from cutis.cli.study_export import export_verb
+from cutis.cli.study_pause import pause_verb, resume_verb
 from cutis.cli.study_status import status_verb
 from cutis.data import manifest_frame, write_manifest
 from cutis.errors import CutisError
@@ -41,6 +42,8 @@ for name, verb in {
     "create": create_verb,
     "check": check_verb,
     "status": status_verb,
+    "pause": pause_verb,
+    "resume": resume_verb,
     "export": export_verb,
     "booklet": booklet_verb,
     "sheets": sheets_verb,
@@ -82,6 +85,24 @@ def test_ready_designs_are_listed_and_printed(tmp_path):
     assert read_design(tmp_path / "d.toml").question.kind == "risk"
     with pytest.raises(CutisError, match="no design is called 'nobody2020'"):
         run("design", "nobody2020")
+
+
+def test_a_ready_design_without_cases_says_how_to_give_them(tmp_path, monkeypatch, design):
+    monkeypatch.chdir(tmp_path / "..")
+    with pytest.raises(CutisError, match="--manifest MANIFEST"):
+        run("create", "esteva2017", "-o", tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_study_is_paused_and_goes_on(study):
+    assert "paused: Melanoma or nevus" in run("pause", study)
+    assert "paused since" in run("status", study)
+    assert json.loads(run("status", study, "--json"))["studies"][0]["paused_at"]
+    with pytest.raises(CutisError, match="pauses already"):
+        run("pause", study)
+    assert "goes on: Melanoma or nevus" in run("resume", study)
+    with pytest.raises(CutisError, match="does not pause"):
+        run("resume", study)
 
 
 def test_a_study_is_made_with_its_readers_and_nothing_is_overwritten(design, tmp_path):

@@ -215,7 +215,7 @@ def test_answers_that_cannot_be_used_are_all_named():
 def test_feedback_tells_the_truth_of_training_cases_only():
     case = CASES[0].model_copy(update={"part": "training"})
     told = training_feedback(design(**SEVEN), case, Answer(choices=("nevus",)))
-    assert told == (False, "Malignant melanocytic proliferation (melanoma)", "Melanoma Invasive, Superficial spreading")
+    assert told == (False, "malignant-melanoma", "Melanoma Invasive, Superficial spreading")
     assert training_feedback(design(kind="malignant"), case, Answer(choices=("malignant",))).right
     assert not training_feedback(design(kind="malignant"), case, None).right
     with pytest.raises(StudyError, match="no training case"):

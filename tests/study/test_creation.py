@@ -1,6 +1,7 @@
 """Making a study: its cases, pictures without metadata, the AI's answers and maps, all or nothing."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,13 +14,14 @@ from PIL import Image, ImageCms
 
 from cutis.data import content_key, fit_image, manifest_frame, read_image, read_manifest, write_manifest
 from cutis.errors import ImageError
-from cutis.evaluation import Predictions, write_predictions
-from cutis.models import Architecture, Bundle, Calibration, ImageSize, LesionClassifier, save_bundle
+from cutis.evaluation import ClassThreshold, Predictions, ThresholdRule, Thresholds, write_predictions
+from cutis.models import Architecture, Bundle, Calibration, ImageSize, LesionClassifier, load_bundle, save_bundle
 from cutis.study.allocation import allocate
 from cutis.study.case_pictures import MOST_SIDE, case_picture, map_on_photograph
 from cutis.study.creation import kept_outputs, make_study, plan_study, study_home
 from cutis.study.design import StudyError, parse_design
 from cutis.study.store import answered_steps, list_studies, open_store, verify_chain
+from cutis.study.store.kept_cases import kept_case
 from cutis.study.study_folder import begin_study_folder, check_pictures, opened_study_folder
 from cutis.taxonomy import class_set
 
@@ -177,11 +179,37 @@ def test_a_bundle_gives_its_list_its_grade_and_maps_and_what_it_has_seen_is_left
     assert set(outputs) == {each.image_id for each in cases}
     for each in cases:
         assert [len(outputs[each.image_id].differential), outputs[each.image_id].risk is None] == [3, False]
+        assert outputs[each.image_id].above is None  # it has no thresholds
         heatmap = Image.open(home / "heatmaps" / each.image_path.rsplit("/", 1)[-1])
         assert heatmap.size == Image.open(each.image_path).size  # in the photograph's own frame, upright ones too
     told = json.loads((home / "ai.json").read_text())
     assert told == {image_id: each.model_dump(mode="json") for image_id, each in outputs.items()}
+    assert kept_in(folder, study) == outputs
     assert allocate(design, cases, 0, "expert")
+
+
+def kept_in(folder, study):
+    """What the store holds of the AI."""
+    case_ids = [each.image_id for each in folder.cases(study)]
+    return folder.store.read(lambda connection: {each: kept_case(connection, study, each)[1] for each in case_ids})
+
+
+def test_a_bundle_with_thresholds_lists_what_reaches_its_own(folder, manifest, bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUTIS_CACHE", str(tmp_path / "cache"))
+    rates = {"sensitivity": 0.5, "specificity": 0.5, "images": 1, "others": 1}
+    values = dict.fromkeys(class_set("ham7").ids, 1.0) | {"mel": 0.0, "nv": 0.0}
+    classes = {each: ClassThreshold(value=value, **rates) for each, value in values.items()}
+    save_bundle(
+        replace(load_bundle(bundle), thresholds=Thresholds(rule=ThresholdRule(), chosen_on="test", classes=classes)),
+        tmp_path / "with",
+    )
+    arms = [{"id": "aided", "aid": ["differential"]}]
+    study = made(folder, design_of(manifest, ai=str(tmp_path / "with"), arms=arms))
+    for output in kept_in(folder, study).values():
+        assert output.above
+        assert {each.id for each in output.differential} == {"mel", "nv"}
+        shares = [each.probability for each in output.differential]
+        assert shares == sorted(shares, reverse=True)
 
 
 def test_another_systems_predictions_aid_but_show_no_map(folder, manifest, tmp_path):

@@ -17,8 +17,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from cutis.data import draw_phantom, phantom_lesion, phantom_view
-from cutis.study import StudyCase, StudyDesign, parse_design
-from cutis.study.store import CaseAid, Store, add_readers, create_study, invite, open_store
+from cutis.study import AiOutput, NamedProbability, StudyCase, StudyDesign, parse_design
+from cutis.study.store import Store, add_readers, create_study, invite, open_store
 from cutis.web.app import create_study_app
 
 MELANOMA, NEVUS = "malignant-melanoma", "nevus"
@@ -105,18 +105,19 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_study(
     tmp_path: Path, empty_store: Path, photographs: Callable[[str, int], Path]
 ) -> Iterator[Callable[..., Study]]:
-    """Makes a study of a design with two readers, R1 and R2, who are invited."""
+    """Makes a study of a design with two readers, R1 and R2, who are invited; ``said``: what else the AI says."""
     opened: list[Store] = []
 
-    def make(design: StudyDesign | None = None, *, clock: Clock | None = None, readers: int = 2) -> Study:
+    def make(design: StudyDesign | None = None, *, clock: Clock | None = None, readers: int = 2, **said: Any) -> Study:
         design = design or design_of()
         clock = clock or Clock(datetime(2031, 3, 1, 9, 0, tzinfo=UTC))
         store = open_store(shutil.copy(empty_store, tmp_path / f"study{len(opened)}.db"))
         opened.append(store)
         cases = _cases(design, photographs)
         aided = any(each.aid for each in design.arms)
-        aids = {each.image_id: _aid(each, photographs) for each in cases} if aided else None
-        study_id = create_study(store, design, cases, clock(), aids=aids)
+        ai = {each.image_id: ai_output(**said) for each in cases} if aided else None
+        heatmaps = {each.image_id: each.image_path for each in cases}
+        study_id = create_study(store, design, cases, clock(), ai=ai, heatmaps=heatmaps if aided else None)
         added = add_readers(store, study_id, [(f"R{n}", "expert") for n in range(1, readers + 1)], clock())
         made = Study(store, create_study_app(store, clock=clock), clock, study_id)
         made.links = {each.name: "/s/" + invite(store, each.id, clock()) for each in added}
@@ -150,8 +151,19 @@ def _cases(design: StudyDesign, photographs: Callable[[str, int], Path]) -> list
     return made
 
 
-def _aid(case: StudyCase, photographs: Callable[[str, int], Path]) -> CaseAid:
-    return CaseAid(differential=((MELANOMA, 0.8125), (NEVUS, 0.1875)), risk="dangerous", heatmap_path=case.image_path)
+def ai_output(**more: Any) -> AiOutput:
+    said = {
+        "differential": (
+            NamedProbability(id=MELANOMA, name="Melanoma", probability=0.8125),
+            NamedProbability(id=NEVUS, name="Nevus", probability=0.1875),
+        ),
+        "above": True,
+        "risk": "dangerous",
+        "risk_probabilities": (0.1875, 0.0, 0.8125),
+        "unfamiliar": False,
+        **more,
+    }
+    return AiOutput.model_validate(said)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from cutis.cli.study_check import check_verb
 from cutis.cli.study_compare import compare_readers_verb
 from cutis.cli.study_create import create_verb, design_verb
 from cutis.cli.study_export import export_verb
+from cutis.cli.study_pause import pause_verb, resume_verb
+from cutis.cli.study_report import report_verb
 from cutis.cli.study_serve import serve_verb
 from cutis.cli.study_status import status_verb
 
@@ -27,9 +29,12 @@ study_app.command("create")(create_verb)
 study_app.command("check")(check_verb)
 study_app.command("serve")(serve_verb)
 study_app.command("status")(status_verb)
+study_app.command("pause")(pause_verb)
+study_app.command("resume")(resume_verb)
 study_app.command("export")(export_verb)
 study_app.command("booklet")(booklet_verb)
 study_app.command("sheets")(sheets_verb)
+study_app.command("report")(report_verb)
 study_app.command("compare")(compare_readers_verb)
 
 

@@ -154,6 +154,11 @@ def named_design(name: str, manifest: Path | None, ai: str | None) -> "StudyDesi
             ai = fields["ai"]
         if manifest is None:
             manifest = Path(fields["manifest"])
+            if not manifest.exists():
+                raise StudyError(
+                    f"the ready design '{name}' needs cases of yours, and here is no {manifest}",
+                    fix="Say where they are: --manifest MANIFEST",
+                )
         design = parse_design(fields, name)
     elif Path(name).suffix or Path(name).exists():
         design = read_design(name)

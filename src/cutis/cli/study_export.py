@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cutis.cli.study_folders import Database, StudyDir, StudyId, opened_folder
+from cutis.cli.study_folders import Database, StudyDir, StudyId, account_name, opened_folder
 from cutis.errors import CutisError
 
 
@@ -29,20 +29,26 @@ def export_verb(
 ) -> None:
     """Write all answers, readings for `cutis study analyze`, the event log (checked), the design, and a README.
 
-    It tells the truth and every answer: while readers read, look at `cutis study status` instead.
+    It tells the truth and every answer: while readers read, look at `cutis study status` instead. That somebody looked
+    then, under which name of this machine, is written into the event log.
 
     Example: cutis study export study -o results
     """
     with opened_folder(folder, database) as opened:
         from datetime import UTC, datetime
 
-        from cutis.study import write_export
+        from cutis.study import check_new_place, write_export
+        from cutis.study.store import record_look
 
+        check_new_place(output)
+        now = datetime.now(UTC)
+        study_id = opened.study(study).id
+        record_look(opened.store, study_id, f"{account_name()}, by cutis study export", now)
         exported = write_export(
             opened.store,
-            opened.study(study).id,
+            study_id,
             output,
-            datetime.now(UTC),
+            now,
             positive=positive,
             at=at,
             first=first,

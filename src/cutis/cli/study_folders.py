@@ -56,3 +56,14 @@ def opened_folder(folder: Path, database: str | None) -> "Iterator[OpenFolder]":
 
         with opened_study_folder(folder, database) as opened:
             yield opened
+
+
+def account_name() -> str:
+    """The account of this machine that runs the command."""
+    import os
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a number without a name, as in a container
+        return f"account {os.getuid()}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cutis.cli.study_folders import Database, StudyId, opened_folder
+from cutis.cli.study_folders import Database, StudyId, account_name, opened_folder
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -144,10 +144,13 @@ def _stored(
 ) -> "StudyRecord":
     with opened_folder(folder, database) as opened:
         from cutis.study import record_of_study
+        from cutis.study.store import record_look
 
+        study_id = opened.study(study).id
+        record_look(opened.store, study_id, f"{account_name()}, by cutis study report", now)
         return record_of_study(
             opened.store,
-            opened.study(study).id,
+            study_id,
             now,
             positive=positive,
             at=at,

@@ -48,7 +48,8 @@ def status_verb(
             {
                 **info._asdict(),
                 "created_at": info.created_at.isoformat(),
-                "closed_at": info.closed_at and info.closed_at.isoformat(),
+                "closed_at": _time(info.closed_at),
+                "paused_at": _time(info.paused_at),
                 "event_log_broken": broken,
                 "readers": [
                     {**each._asdict(), "last_seen": each.last_seen.isoformat(), "opens_at": _time(each.opens_at)}
@@ -71,7 +72,11 @@ def readers_table(info: "StudyInfo", readers: "list[ReaderProgress]") -> "Table"
     from rich.markup import escape
     from rich.table import Table
 
-    state = "open" if info.closed_at is None else f"closed on {info.closed_at:%Y-%m-%d %H:%M} UTC"
+    state = "open"
+    if info.paused_at is not None:
+        state = f"paused since {info.paused_at:%Y-%m-%d %H:%M} UTC"
+    if info.closed_at is not None:
+        state = f"closed on {info.closed_at:%Y-%m-%d %H:%M} UTC"
     title = f"{info.id}: {info.title}, made on {info.created_at:%Y-%m-%d %H:%M} UTC, {state}"
     table = Table("reader", "group", "state", title=escape(title), title_justify="left")
     for head in ("done", "timed out", "last seen (UTC)"):

@@ -26,6 +26,7 @@ class AiOutput(BaseModel):
     """What the AI shows of a case.
 
     ``differential``: the likeliest first; ``above``: whether they reach their thresholds, None without thresholds.
+    Where it is False, the differential is the one class that comes nearest.
     ``risk``: the grade of least expected cost; ``risk_probabilities``: of low, high and dangerous; both None where a
     class has no grade. ``unfamiliar``: whether the image is stranger to the AI than 95 % of its validation images;
     None where it cannot say.
@@ -89,7 +90,12 @@ def ai_outputs(
         above: list[bool | None] = [None] * len(rows)
     else:
         found = differential_lists(probabilities, thresholds)
-        lists, above = [each.classes for each in found], [each.above for each in found]
+        # By probability, which is shown beside each name; the one that comes nearest is found by its threshold.
+        lists = [
+            tuple(sorted(each.classes, key=lambda c, row=row: -probabilities[row, ids.index(c)]))  # type: ignore[misc]
+            for row, each in enumerate(found)
+        ]
+        above = [each.above for each in found]
     grades = _grades(predictions, probabilities, rule) if show_risk else None
     return {
         case.image_id: AiOutput(

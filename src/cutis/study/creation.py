@@ -7,7 +7,7 @@ import json
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -25,11 +25,11 @@ from cutis.study.case_pictures import case_picture, fitting, map_on_photograph
 from cutis.study.cases import StudyCase, choose_cases
 from cutis.study.design import BUILT_IN, StudyDesign, StudyError
 from cutis.study.design_files import write_design
-from cutis.study.store import CaseAid, Store, create_study
-from cutis.taxonomy import OTHER, ClassSet, read_risk_rule, shipped_taxonomy
+from cutis.study.store import Store, create_study
+from cutis.taxonomy import read_risk_rule
 
 LISTED = 3
-"""How many diagnoses an arm with the AI's differential shows: the likeliest."""
+"""How many diagnoses an arm with the AI's differential shows, the likeliest, where the AI has no thresholds."""
 
 _HEATMAP_SIDE = 1000  # pixels, the longer side
 
@@ -124,7 +124,7 @@ def make_study(store: Store, folder: str | Path, planned: PlannedStudy, now: dat
             each.model_copy(update={"image_path": f"{home.as_posix()}/pictures/{name[each.image_id]}.png"})
             for each in planned.cases
         ]
-        return create_study(store, design, kept, now, aids=_aids(planned, outputs, heatmaps))
+        return create_study(store, design, kept, now, ai=outputs, heatmaps=heatmaps)
     except BaseException:
         shutil.rmtree(Path(folder) / home, ignore_errors=True)
         raise
@@ -168,37 +168,20 @@ def _outputs(planned: PlannedStudy, stage: Stage) -> dict[str, AiOutput]:
     ai = planned.ai
     if ai is None:
         return {}
+    thresholds = None
     if isinstance(ai, Predictions):
         predictions = ai
     else:
+        thresholds = ai.thresholds
         predictions = predict_manifest(ai, planned.rows, stage("the AI's answers", len(planned.rows)))
     return ai_outputs(
-        predictions, planned.cases, read_risk_rule(), most=LISTED, show_risk=_shows(planned.design, "risk")
+        predictions,
+        planned.cases,
+        read_risk_rule(),
+        thresholds=thresholds,
+        most=LISTED,
+        show_risk=_shows(planned.design, "risk"),
     )
-
-
-def _aids(
-    planned: PlannedStudy, outputs: Mapping[str, AiOutput], heatmaps: Mapping[str, str]
-) -> dict[str, CaseAid] | None:
-    if planned.ai is None:
-        return None
-    classes = planned.ai.classes
-    return {
-        image_id: CaseAid(
-            differential=tuple((_word(classes, each.id), each.probability) for each in output.differential),
-            risk=output.risk,
-            heatmap_path=heatmaps.get(image_id),
-        )
-        for image_id, output in outputs.items()
-    }
-
-
-def _word(classes: ClassSet, class_id: str) -> str:
-    """What names a class of the AI to a reader: its node of the tree, or where it holds several its own name."""
-    known = classes[class_id]
-    if class_id == OTHER or class_id in shipped_taxonomy():
-        return class_id
-    return known.nodes[0] if len(known.nodes) == 1 else known.name
 
 
 def _heatmaps(planned: PlannedStudy, stage: Stage) -> Iterator[tuple[str, Image.Image]]:

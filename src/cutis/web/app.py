@@ -17,6 +17,7 @@ from cutis.web.rate_limit import RateLimit
 from cutis.web.refusals import Refusal, refusal_response
 from cutis.web.rendering import STATIC, KeptStatic
 from cutis.web.security import Guard
+from cutis.web.study.answer_desk import AnswerDesk
 from cutis.web.study.pictures import Pictures
 from cutis.web.study.reader import reader_router
 
@@ -50,6 +51,7 @@ def create_study_app(
     app.state.store = store
     app.state.clock = clock
     app.state.pictures = Pictures()
+    app.state.answers = AnswerDesk(store)
     # A link holds 256 random bits: to guess one is hopeless at any rate. This stops a browser gone wild.
     app.state.joining = RateLimit(10, 60.0)
     app.add_middleware(Guard, larger_bodies=larger_bodies or {})

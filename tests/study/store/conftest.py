@@ -18,13 +18,13 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from cutis.study.ai_outputs import AiOutput, NamedProbability
 from cutis.study.answers import Answer
 from cutis.study.cases import StudyCase
 from cutis.study.design import StudyDesign, parse_design
 from cutis.study.store import (
     Acknowledgement,
     AddedReader,
-    CaseAid,
     Page,
     Store,
     add_readers,
@@ -87,15 +87,23 @@ def cases_of(design: StudyDesign) -> list[StudyCase]:
     ]
 
 
-def aids_of(cases: list[StudyCase]) -> dict[str, CaseAid]:
-    return {
-        each.image_id: CaseAid(
-            differential=((MELANOMA, 0.8125), (NEVUS, 0.1875)),
-            risk="dangerous",
-            heatmap_path=f"/heatmaps/{each.image_id}.png",
-        )
-        for each in cases
+def ai_of(cases: list[StudyCase], **more: Any) -> dict[str, AiOutput]:
+    said = {
+        "differential": (
+            NamedProbability(id=MELANOMA, name="Melanoma", probability=0.8125),
+            NamedProbability(id=NEVUS, name="Nevus", probability=0.1875),
+        ),
+        "above": True,
+        "risk": "dangerous",
+        "risk_probabilities": (0.1875, 0.0, 0.8125),
+        "unfamiliar": False,
+        **more,
     }
+    return {each.image_id: AiOutput.model_validate(said) for each in cases}
+
+
+def heatmaps_of(cases: list[StudyCase]) -> dict[str, str]:
+    return {each.image_id: f"/heatmaps/{each.image_id}.png" for each in cases}
 
 
 def said(choice: str = "malignant", confidence: int | None = 80) -> Answer:
@@ -216,10 +224,10 @@ def store(database: str) -> Iterator[Store]:
 
 @pytest.fixture
 def make_room(store: Store) -> Callable[..., Room]:
-    """A study of a design, with two readers of a group, R1 and R2; more by ``readers``."""
+    """A study of a design, with two readers of a group, R1 and R2; ``said``: what else the AI says of each case."""
 
-    def make(design: StudyDesign | None = None, readers: int = 2) -> Room:
-        return room_in(store, design or design_of(), readers)
+    def make(design: StudyDesign | None = None, readers: int = 2, **said: Any) -> Room:
+        return room_in(store, design or design_of(), readers, **said)
 
     return make
 
@@ -233,10 +241,11 @@ def room(make_room: Callable[..., Room]) -> Room:
     return made
 
 
-def room_in(store: Store, design: StudyDesign, readers: int = 2) -> Room:
+def room_in(store: Store, design: StudyDesign, readers: int = 2, **said: Any) -> Room:
     cases = cases_of(design)
     aided = any(each.aid for each in design.arms)
-    study = create_study(store, design, cases, START, aids=aids_of(cases) if aided else None)
+    ai, heatmaps = (ai_of(cases, **said), heatmaps_of(cases)) if aided else (None, None)
+    study = create_study(store, design, cases, START, ai=ai, heatmaps=heatmaps)
     names = [(f"R{number}", "expert") for number in range(1, readers + 1)]
     return Room(store, study, {each.name: each for each in add_readers(store, study, names, START)})
 

@@ -1,5 +1,6 @@
 """Opening a database, its migrations, and what it keeps by itself."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,14 +10,17 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, select, text
+from sqlalchemy import Connection, create_engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from cutis.study.store import Store, StoreError, open_store
+from cutis.study.store import ChainError, LoggedEvent, Store, StoreError, open_store, verify_chain
 from cutis.study.store.database import migration_config
-from cutis.study.store.models import Base, Study, canonical_json
+from cutis.study.store.events import content_sha256, event_hash
+from cutis.study.store.models import Base, Event, Study, canonical_json
 
-from .conftest import START, Room
+from .conftest import AIDED, START, UNAIDED, Room, design_of, room_in
+
+MELANOMA_NAME = "Malignant melanocytic proliferation (melanoma)"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -47,6 +51,86 @@ def test_migrations_make_what_the_models_say_and_take_it_away_again(
             assert left == 0
     engine.dispose()
     open_store(url).close()  # and make it again
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_study_of_the_first_version_opens_and_its_log_still_holds(
+    kind: str, empty_database: Callable[[str], str]
+) -> None:
+    """What the AI said is one form now; the log's hash of the cases is of the form that they had."""
+    url = empty_database(kind)
+    store = open_store(url)
+    room = room_in(store, design_of(arms=[UNAIDED, AIDED], reading="sequential", ai="built-in"))
+    plain = room_in(store, design_of())
+    store.close()
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        command.downgrade(migration_config(connection), "1")
+        first = connection.execute(text("SELECT aid FROM cases ORDER BY study_id, place")).scalars().all()
+        assert json.loads(str(first[0])) == {
+            "differential": [["malignant-melanoma", 0.8125], ["nevus", 0.1875]],
+            "risk": "dangerous",
+            "heatmap_path": "/heatmaps/malignant-melanoma_main_0.png",
+        }
+        assert first[4:] == [None] * 4
+        _as_the_first_version_logged(connection, kind)
+        with pytest.raises(DBAPIError), connection.begin_nested():
+            connection.execute(text("UPDATE cases SET truth = 'nevus'"))  # the rule holds again
+    engine.dispose()
+    store = open_store(url)
+    for each in (room, plain):
+        each.store = store
+        verify_chain(store, each.study)
+        each.sign_in()
+    room.answer(room.show())
+    room.show()
+    case = room.page().case
+    assert case is not None
+    assert case.aid is not None
+    assert case.aid.model_dump(exclude_none=True) == {
+        "differential": (
+            {"id": "malignant-melanoma", "name": MELANOMA_NAME, "probability": 0.8125},
+            {"id": "nevus", "name": "Nevus", "probability": 0.1875},
+        ),
+        "risk": "dangerous",
+        "heatmap": True,
+    }
+    verify_chain(store, room.study)
+    with pytest.raises(IntegrityError):
+        store.write(lambda connection: connection.execute(text("UPDATE cases SET truth = 'nevus'")))
+    store.write(lambda connection: _without_rule(connection, kind))
+    with pytest.raises(ChainError, match="the study's cases are others"):
+        verify_chain(store, room.study)
+    store.close()
+
+
+def _as_the_first_version_logged(connection: Connection, kind: str) -> None:
+    """Make the events ``created`` anew as that version wrote them, with a hash of the cases in their form."""
+    rule = "DROP TRIGGER events_kept" if kind == "sqlite" else "ALTER TABLE events DISABLE TRIGGER events_kept"
+    kept = ""
+    if kind == "sqlite":
+        kept = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'events_kept'")).scalar_one()
+    connection.exec_driver_sql(rule)
+    for study in connection.execute(text("SELECT id, key FROM studies")).all():
+        columns = "case_id, place, part, stratum, image_path, truth, age, sex, site, aid"
+        rows = connection.execute(text(f"SELECT {columns} FROM cases WHERE study_id = {study.id} ORDER BY place"))
+        cases = [{**row, "aid": row["aid"] and json.loads(row["aid"])} for row in rows.mappings()]
+        stored = connection.execute(
+            select(*Event.__table__.c).where(Event.study_id == study.id, Event.chain == -1)
+        ).one()
+        details = {**stored.details, "cases_sha256": content_sha256(cases)}
+        del details["cases_form"]
+        event = LoggedEvent(-1, 0, stored.at, "created", details, stored.previous, "")
+        values = {"details": details, "hash": event_hash(study.key, event)}
+        connection.execute(
+            Event.__table__.update().where(Event.study_id == study.id, Event.chain == -1).values(**values)
+        )
+    connection.exec_driver_sql(kept or "ALTER TABLE events ENABLE TRIGGER events_kept")
+
+
+def _without_rule(connection: Connection, kind: str) -> None:
+    connection.exec_driver_sql(f"DROP TRIGGER cases_kept{'' if kind == 'sqlite' else ' ON cases'}")
+    connection.exec_driver_sql("UPDATE cases SET heatmap_path = '/heatmaps/another.png' WHERE place = 0")
 
 
 def test_a_database_opened_again_holds_what_was_there(database: str, room: Room) -> None:
@@ -146,6 +230,9 @@ REFUSED = [
     f"UPDATE steps SET shown_at = '2031-03-01 08:00:00.000000' {ON_SCREEN}",
     f"UPDATE steps SET due_at = NULL, accepted_until = NULL {ON_SCREEN}",
     f"UPDATE steps SET accepted_until = '2032-03-01 08:00:00.000000' {ON_SCREEN}",
+    # nobody sent what was not answered, and only who may
+    f"UPDATE steps SET sent_by = 'reader' {ON_SCREEN}",
+    f"UPDATE steps SET sent_by = 'nurse' {ON_SCREEN}",
     # no answer without a time, after its time, before it was shown, or of another kind
     f"UPDATE steps SET outcome = 'answered' {ON_SCREEN}",
     f"UPDATE steps SET outcome = 'answered', answered_at = shown_at {ON_SCREEN}",

@@ -80,7 +80,7 @@ def test_training_cases_tell_the_truth_after_the_answer_and_stay_until_the_reade
     assert (page.state, page.case) == ("feedback", None)
     assert page.feedback is not None
     assert page.feedback.answer == said("benign")
-    assert page.feedback.right == (page.feedback.right_answer == "Benign")
+    assert page.feedback.right == (page.feedback.right_choice == "benign")
     with pytest.raises(AnswerKeptError):
         room.answer(key, said("malignant"))
     room.wait(3600)  # feedback has no clock

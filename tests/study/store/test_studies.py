@@ -24,7 +24,7 @@ from cutis.study.store import (
     withdraw_reader,
 )
 
-from .conftest import AIDED, START, UNAIDED, Room, aids_of, cases_of, design_of, room_in
+from .conftest import AIDED, START, UNAIDED, Room, ai_of, cases_of, design_of, heatmaps_of, room_in
 
 Make = Callable[..., Room]
 
@@ -35,7 +35,7 @@ def test_a_study_is_listed_with_its_design(store: Store) -> None:
     assert study_design(store, study) == design
     add_readers(store, study, [("R1", "expert")], START)
     close_study(store, study, START)
-    assert list_studies(store) == [(study, "Melanoma or nevus", START, START, 1)]
+    assert list_studies(store) == [(study, "Melanoma or nevus", START, START, 1, None)]
     with pytest.raises(StoreError, match="there is no study 99"):
         study_design(store, 99)
 
@@ -53,13 +53,16 @@ def test_cases_that_are_not_the_designs_are_refused(store: Store) -> None:
 def test_an_aided_study_needs_what_the_ai_says_of_every_case(store: Store) -> None:
     design = design_of(arms=[UNAIDED, AIDED], ai="built-in", training_cases=1)
     cases = cases_of(design)
-    aids = aids_of(cases)
-    lacking = aids[cases[1].image_id].model_copy(update={"heatmap_path": None})
+    ai, heatmaps = ai_of(cases), heatmaps_of(cases)
+    second = cases[1].image_id
     with pytest.raises(StudyError, match="1 cases have no heatmap of the AI: malignant-melanoma_main_1"):
-        create_study(store, design, cases, START, aids=aids | {cases[1].image_id: lacking})
+        create_study(store, design, cases, START, ai=ai, heatmaps={k: v for k, v in heatmaps.items() if k != second})
+    ungraded = ai[second].model_copy(update={"risk": None})
+    with pytest.raises(StudyError, match="1 cases have no risk of the AI: malignant-melanoma_main_1"):
+        create_study(store, design, cases, START, ai=ai | {second: ungraded}, heatmaps=heatmaps)
     with pytest.raises(StudyError, match="5 cases have no differential"):
         create_study(store, design, cases, START)
-    assert create_study(store, design, cases, START, aids=aids) == 1
+    assert create_study(store, design, cases, START, ai=ai, heatmaps=heatmaps) == 1
 
 
 def test_readers_are_added_all_or_none(make_room: Make) -> None:

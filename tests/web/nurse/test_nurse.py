@@ -4,6 +4,7 @@ import io
 import re
 import sqlite3
 import zipfile
+from html import unescape
 
 import polars as pl
 from PIL import Image
@@ -34,6 +35,8 @@ FORMS = [
     "/nurse/studies/1/invite",
     "/nurse/studies/1/readers/1/link",
     "/nurse/studies/1/readers/1/withdraw",
+    "/nurse/studies/1/pause",
+    "/nurse/studies/1/resume",
     "/nurse/studies/1/close",
     "/nurse/studies/1/events",
     "/nurse/studies/1/results",
@@ -229,8 +232,11 @@ def test_results_while_the_study_runs_must_be_asked_for(desk):
     page = nurse.get("/nurse/studies/1/results").text
     assert "still runs" in page
     assert post(nurse, "/nurse/studies/1/results", page).status_code == 422
-    told = post(nurse, "/nurse/studies/1/results", page, sure="yes")
+    assert "not said who looks" in unescape(post(nurse, "/nurse/studies/1/results", page, sure="yes").text)
+    told = post(nurse, "/nurse/studies/1/results", page, sure="yes", who="Dr <Jo>")
     assert told.headers["content-type"] == "application/zip"
+    events = nurse.get("/nurse/studies/1/events").text
+    assert "2031-03-01 09:00 UTC</time></td><td>results seen while the study ran, by Dr &lt;Jo&gt;</td>" in events
     read_on(reader, 3)
     page = nurse.get("/nurse/studies/1/results").text
     assert "still runs" not in page
@@ -268,7 +274,27 @@ def test_a_changed_answer_shows_in_the_event_log(desk):
     told = nurse.get("/nurse/studies/1/events").text
     assert "The log is broken." in told
     page = nurse.get("/nurse/studies/1/results").text
-    content = post(nurse, "/nurse/studies/1/results", page, sure="yes").content
+    content = post(nurse, "/nurse/studies/1/results", page, sure="yes", who="Jo").content
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         readme = next(each for each in archive.namelist() if each.endswith("README.md"))
         assert b"**The event log is broken:**" in archive.read(readme)
+
+
+def test_the_nurse_pauses_the_study_and_opens_it_again(desk):
+    nurse = desk.nurse()
+    [link] = added(desk, nurse, "R01")
+    reader = started(desk, link)
+    page = nurse.get("/nurse/studies/1").text
+    assert "Pause the study" in page
+    told = post(nurse, "/nurse/studies/1/pause", page)
+    assert "The study is paused. Readers finish" in told.text
+    assert "Paused</span> since" in told.text
+    assert "Pause the study" not in told.text
+    assert "The study is paused" in reader.get("/study").text
+    assert post(nurse, "/nurse/studies/1/pause", page).status_code == 422
+    told = post(nurse, "/nurse/studies/1/resume", told.text)
+    assert "The study goes on." in told.text
+    assert "The study is paused" not in reader.get("/study").text
+    events = nurse.get("/nurse/studies/1/events").text
+    assert re.findall(r"</time></td><td>([^<]+)</td>", events) == ["made", "paused for all readers", "goes on"]
+    assert "The log is whole." in events

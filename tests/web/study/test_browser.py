@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutis.study.store import answers_table, close_study
+from cutis.study.store import answers_table, close_study, pause_study, resume_study
 
 from ..conftest import AIDED, MELANOMA, NEVUS, UNAIDED, Clock, design_of
 from .browsing import Browsing
@@ -77,13 +77,21 @@ def test_every_page_is_accessible_at_both_widths_in_light_and_dark(open_study) -
     reader.press("Go on")
     reader.press("Pause")
     check()
-    page.get_by_text("Other machine, or withdraw").click()
+    page.get_by_text("Other machine, sign out, or withdraw").click()
     reader.press("Go on at another machine")
+    check()
+    page.goto(f"{reader.address}/study/sign-out")
     check()
     page.goto(f"{reader.address}/study/withdraw")
     check()
     page.get_by_role("link", name="Stay in the study").click()
     reader.press("Go on")
+    pause_study(study.store, study.id, study.clock())
+    page.reload()
+    assert reader.heading() == "The study is paused"
+    check()
+    resume_study(study.store, study.id, study.clock())
+    page.get_by_role("link", name="Try again").click()
     for _ in range(4):
         reader.show()
         reader.answer()
@@ -189,6 +197,7 @@ def test_when_the_time_is_up_a_whole_answer_is_sent_and_half_a_one_times_out(ope
     assert not page.locator("[data-photograph]").is_visible()
     page.wait_for_selector(".notice.timed-out")
     assert kept(study) == [("answered", "malignant", "66"), ("timed out", None, None)]
+    assert answers_table(study.store, study.id)["sent_by"].to_list() == ["time limit", None]
 
 
 def test_a_lost_network_neither_loses_nor_doubles_an_answer(open_study) -> None:

@@ -1,6 +1,18 @@
 """A reader's way through plain forms: what is shown when, and that nothing is lost, doubled or told too early."""
 
-from cutis.study.store import answers_table, close_study, read_events
+import pytest
+
+from cutis.study.store import (
+    answers_table,
+    close_study,
+    invite,
+    pause_study,
+    progress,
+    read_events,
+    resume_study,
+    verify_chain,
+)
+from cutis.web.strings import strings
 
 from ..conftest import AIDED, MELANOMA, NEVUS, UNAIDED, design_of
 from .reading import Reader
@@ -292,3 +304,111 @@ def test_what_the_browser_shows_is_recorded(make_study) -> None:
     browser = [each.details for each in read_events(study.store, study.id) if each.kind in ("displayed", "zoomed")]
     assert [each["browser"]["zoom"] for each in browser] == [1.5, 1.5]
     assert answers_table(study.store, study.id).select("zoomed", "hidden").row(0) == (1, 1)
+
+
+def test_signing_out_asks_first_and_ends_the_session_here_and_on_the_server(make_study) -> None:
+    study = make_study()
+    reader = Reader(study.client()).begin(study.links["R1"])
+    cookie = reader.client.cookies["__Host-cutis-reader"]
+    assert 'href="/study/sign-out"' in reader.text
+    asked = reader.open("/study/sign-out")
+    assert asked.heading == "Sign out on this machine?"
+    assert 'action="/study/elsewhere"' in asked.text  # a link for later
+    assert reader.send("/study/sign-out").heading == "You are signed out"
+    assert not reader.client.cookies.get("__Host-cutis-reader")
+    assert reader.open().page.status_code == 403
+    thief = study.client(cookies={"__Host-cutis-reader": cookie})
+    assert thief.get("/study").status_code == 403  # the cookie is worth nothing any more
+    reader_id = next(each.id for each in progress(study.store, study.id, study.clock()) if each.name == "R1")
+    again = Reader(study.client()).join("/s/" + invite(study.store, reader_id, study.clock()))
+    assert again.heading == "Case 1 of 4"
+    verify_chain(study.store, study.id)
+
+
+def test_signing_out_in_the_middle_of_a_case_says_that_its_clock_runs_on(make_study) -> None:
+    study = make_study()
+    reader = Reader(study.client()).begin(study.links["R1"]).show()
+    assert "/study/sign-out" not in reader.text
+    assert "Its clock runs on" in reader.open("/study/sign-out").text
+
+
+def test_while_the_study_pauses_readers_are_told_so(make_study) -> None:
+    study = make_study()
+    reader = Reader(study.client()).begin(study.links["R1"]).show()
+    pause_study(study.store, study.id, study.clock())
+    assert reader.answer(**MALIGNANT).heading == "The study is paused"
+    assert "Your answer is saved." in reader.text
+    assert "/study/next" not in reader.text
+    assert reader.post("/study/next").status_code == 409
+    waiting = Reader(study.client()).begin(study.links["R2"])  # consent and instructions can be read meanwhile
+    assert waiting.heading == "The study is paused"
+    resume_study(study.store, study.id, study.clock())
+    assert reader.open().heading == "Case 2 of 4"
+
+
+def test_the_browser_tells_when_it_sent_an_answer_itself(make_study) -> None:
+    study = make_study()
+    reader = Reader(study.client()).begin(study.links["R1"])
+    for sent_by in ("time limit", "reader", "the devil"):
+        reader.show().answer(**MALIGNANT, sent_by=sent_by)
+    assert answers_table(study.store, study.id)["sent_by"].to_list() == ["time limit", "reader", "reader"]
+
+
+AI_ALONE = {"arms": [AIDED]}
+
+
+def test_an_aided_page_tells_all_that_the_ai_tells(make_study) -> None:
+    study = make_study(design_of(**AI_ALONE))
+    text = Reader(study.client()).begin(study.links["R1"]).show().text
+    for told in (
+        "Diagnoses that reach their thresholds",
+        "81 %",
+        "Probability of each grade",
+        "orange speaks for its first answer, blue against",
+        "<b>Dangerous</b>",
+    ):
+        assert told in text, told
+    assert "unlike those the AI was trained on" not in text
+    assert "No diagnosis reaches" not in text
+
+
+def test_where_the_ai_is_unsure_the_page_says_so(make_study) -> None:
+    nearest = ({"id": MELANOMA, "name": "Melanoma", "probability": 0.4},)
+    study = make_study(
+        design_of(**AI_ALONE), differential=nearest, above=False, unfamiliar=True, risk_probabilities=None
+    )
+    text = Reader(study.client()).begin(study.links["R1"]).show().text
+    assert "No diagnosis reaches its threshold; the nearest is Melanoma." in text
+    assert "This photograph is unlike those the AI was trained on" in text
+    assert "Probability of each grade" not in text
+    study = make_study(design_of(**AI_ALONE), above=None, unfamiliar=None)
+    text = Reader(study.client()).begin(study.links["R1"]).show().text
+    assert "Likely diagnoses" in text  # without thresholds
+
+
+def test_grades_are_told_only_where_the_design_shows_the_risk(make_study) -> None:
+    study = make_study(design_of(arms=[{"id": "list", "aid": ["differential"]}]))
+    text = Reader(study.client()).begin(study.links["R1"]).show().text
+    assert "Diagnoses that reach" in text
+    assert "Probability of each grade" not in text
+    assert "Dangerous" not in text
+
+
+@pytest.mark.parametrize("language", ["es", "zh", "ko"])
+def test_the_pages_are_in_the_language_that_the_study_declares(make_study, language) -> None:
+    study = make_study(design_of(language=language, training_cases=1, arms=[AIDED]))
+    t = strings(language)
+    reader = Reader(study.client(headers={"accept-language": language})).join(study.links["R1"])
+    assert f'<html lang="{language}">' in reader.text
+    assert reader.heading == t("consent.heading")
+    reader.send("/study/consent", agree="yes")
+    assert reader.send("/study/instructions").heading == t("progress.of", number=1, cases=5)
+    reader.show()
+    assert reader.heading == t("question.malignant")
+    for key in ("option.malignant", "option.benign", "case.female", "aid.heading", "case.save"):
+        assert t(key) in reader.text, key
+    for english in ("Malignant", "female", "Risk", "Save", "Photograph"):
+        assert english not in reader.text, english
+    reader.answer(**MALIGNANT)
+    assert t("feedback.right-answer") in reader.text
+    assert t("option.malignant") in reader.text or t("option.benign") in reader.text

@@ -4,10 +4,19 @@ A reader acts by the token of their session (:func:`join`), and sees :func:`show
 The clock is the server's: every function that depends on it takes ``now``.
 """
 
-from cutis.study.store.case_aid import CaseAid
+from cutis.study.store.answering import Acknowledgement, GivenAnswer, SentBy, answer, answer_together
+from cutis.study.store.course import (
+    close_overdue,
+    close_study,
+    pause_study,
+    record_look,
+    resume_study,
+    seal,
+    withdraw_reader,
+)
 from cutis.study.store.database import Store, open_store
 from cutis.study.store.errors import AccessError, AnswerKeptError, ChainError, NotNowError, StoreError
-from cutis.study.store.events import LoggedEvent
+from cutis.study.store.events import STUDY_CHAIN, LoggedEvent
 from cutis.study.store.export import answered_steps, answers_table, study_readings, write_answers
 from cutis.study.store.invitations import invite, invite_elsewhere, join
 from cutis.study.store.page import (
@@ -23,8 +32,6 @@ from cutis.study.store.page import (
 )
 from cutis.study.store.progress import ReaderProgress, progress
 from cutis.study.store.session import (
-    Acknowledgement,
-    answer,
     confirm_instructions,
     consent,
     move_on,
@@ -32,21 +39,11 @@ from cutis.study.store.session import (
     pause,
     resume,
     show_next,
+    sign_out,
     withdraw,
 )
 from cutis.study.store.steps import GRACE
-from cutis.study.store.studies import (
-    AddedReader,
-    StudyInfo,
-    add_readers,
-    close_overdue,
-    close_study,
-    create_study,
-    list_studies,
-    seal,
-    study_design,
-    withdraw_reader,
-)
+from cutis.study.store.studies import AddedReader, StudyInfo, add_readers, create_study, list_studies, study_design
 from cutis.study.store.verification import (
     Verified,
     read_events,
@@ -57,18 +54,20 @@ from cutis.study.store.verification import (
 
 __all__ = [
     "GRACE",
+    "STUDY_CHAIN",
     "AccessError",
     "Acknowledgement",
     "AddedReader",
     "AnswerKeptError",
-    "CaseAid",
     "ChainError",
     "Coming",
+    "GivenAnswer",
     "LoggedEvent",
     "NotNowError",
     "Page",
     "Progress",
     "ReaderProgress",
+    "SentBy",
     "ShownAid",
     "ShownCase",
     "ShownFeedback",
@@ -78,6 +77,7 @@ __all__ = [
     "Verified",
     "add_readers",
     "answer",
+    "answer_together",
     "answered_steps",
     "answers_table",
     "close_overdue",
@@ -94,13 +94,17 @@ __all__ = [
     "note",
     "open_store",
     "pause",
+    "pause_study",
     "picture",
     "progress",
     "read_events",
+    "record_look",
     "resume",
+    "resume_study",
     "seal",
     "show_next",
     "shown_now",
+    "sign_out",
     "study_design",
     "study_readings",
     "verify_chain",

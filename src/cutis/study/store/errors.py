@@ -26,3 +26,13 @@ class AnswerKeptError(StudyError):
 
 class ChainError(StudyError):
     """The event log has been changed, or does not fit the answers."""
+
+
+def study_closed() -> NotNowError:
+    """What a reader is told after the end of a study."""
+    return NotNowError("the study is closed", fix="Ask whoever runs it.")
+
+
+def not_before_you() -> AccessError:
+    """What a reader is told of a step that is not before them."""
+    return AccessError("this case is not before you", fix="Go on with the case that is shown.")

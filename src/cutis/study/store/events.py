@@ -10,6 +10,7 @@ chain; a hash of a seal kept elsewhere (:func:`seal` returns it) shows that.
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -31,6 +32,7 @@ Kind = Literal[
     "created",
     "sealed",
     "closed",
+    "results seen",
     "added",
     "invited",
     "joined",
@@ -47,6 +49,7 @@ Kind = Literal[
     "paused",
     "resumed",
     "finished",
+    "signed out",
     "withdrawn",
 ]
 
@@ -146,19 +149,31 @@ def content_sha256(value: Any) -> str:
 
 
 class Log:
-    """Appends to one chain within a transaction that holds the chain's lock: the row of its reader, or its study."""
+    """Appends to one chain within a transaction that holds the chain's lock: the row of its reader, or its study.
 
-    def __init__(self, connection: Connection, study_id: int, study_key: str, chain: int) -> None:
-        self._connection = connection
+    Events are gathered in ``appended`` until :func:`write_logs`. ``end``: the chain's, as it was read under the lock.
+    """
+
+    def __init__(self, study_id: int, study_key: str, chain: int, end: Head) -> None:
         self._study_id = study_id
         self._study_key = study_key
         self._chain = chain
-        self.head = head(connection, study_id, chain)
+        self.head = end
+        self.appended: list[dict[str, Any]] = []
 
     def append(self, kind: Kind, at: datetime, details: dict[str, Any] | None = None) -> str:
         """Append an event and return its hash."""
         event = LoggedEvent(self._chain, self.head.sequence + 1, at, kind, details or {}, self.head.hash, "")
         event = event._replace(hash=event_hash(self._study_key, event))
-        self._connection.execute(_APPEND, {"study_id": self._study_id, **event._asdict()})
+        self.appended.append({"study_id": self._study_id, **event._asdict()})
         self.head = Head(event.sequence, at, event.hash)
         return event.hash
+
+
+def write_logs(connection: Connection, logs: Sequence[Log]) -> None:
+    """Write what was appended to these logs, in one statement."""
+    events = [event for log in logs for event in log.appended]
+    for log in logs:
+        log.appended = []
+    if events:
+        connection.execute(_APPEND, events)

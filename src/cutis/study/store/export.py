@@ -32,6 +32,7 @@ ANSWER_COLUMNS: dict[str, Any] = {
     "shown_at": _TIME,
     "due_at": _TIME,
     "answered_at": _TIME,
+    "sent_by": pl.String,
     "seconds": pl.Float64,
     "choices": pl.String,
     "confidence": pl.String,
@@ -48,8 +49,10 @@ def answers_table(store: Store, study_id: int, *, withdrawn: bool = False) -> pl
     """Every step that was shown, a row each, in each reader's order.
 
     ``outcome`` is empty where a step is open, or was when the study was closed. ``seconds`` runs from showing to the
-    answer that is kept. ``choices`` are option ids with ``|`` between, the likeliest first. ``zoomed`` and ``hidden``
-    count what the browser told, ``displayed`` is what it last told of the sizes of window and image, as JSON.
+    answer that is kept. ``sent_by`` is ``reader`` or ``time limit``: the browser sent what was chosen when the time was
+    up; empty where it was not recorded. ``choices`` are option ids with ``|`` between, the likeliest first. ``zoomed``
+    and ``hidden`` count what the browser told, ``displayed`` is what it last told of the sizes of window and image, as
+    JSON.
 
     Args:
         store: the open database.
@@ -84,6 +87,7 @@ def answers_table(store: Store, study_id: int, *, withdrawn: bool = False) -> pl
                     row.shown_at,
                     row.due_at,
                     row.answered_at,
+                    row.sent_by,
                     None if row.answered_at is None else (row.answered_at - row.shown_at).total_seconds(),
                     None if answer is None else "|".join(answer.choices),
                     None if answer is None or answer.confidence is None else str(answer.confidence),
@@ -178,6 +182,7 @@ def _shown_steps(connection: Connection, study_id: int, withdrawn: bool) -> Sequ
             Step.due_at,
             Step.answered_at,
             Step.answer,
+            Step.sent_by,
             Case.truth,
         )
         .join(Item, Item.reader_id == Reader.id)

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from cutis.study.design import StudyError
-from cutis.study.store.access import Visit, as_reader, lock_reader, new_token, start_visit, token_hash
+from cutis.study.store.access import Visit, as_reader, attend, lock_reader, new_token, token_hash
 from cutis.study.store.database import Store
 from cutis.study.store.errors import AccessError, NotNowError
 from cutis.study.store.models import Reader
@@ -28,7 +28,7 @@ def invite(store: Store, reader_id: int, now: datetime) -> str:
     """
 
     def work(connection: Connection) -> str:
-        made = _invite(start_visit(store, connection, lock_reader(connection, reader_id), now), "nurse")
+        made = attend(store, connection, lock_reader(connection, reader_id), now, lambda visit: _invite(visit, "nurse"))
         if isinstance(made, StudyError):
             raise made
         return made
@@ -71,19 +71,22 @@ def join(store: Store, invitation: str, now: datetime) -> str:
             raise AccessError(
                 "this link is not valid: it works once, and a newer one replaces it", fix="Ask for a fresh link."
             )
-        visit = start_visit(store, connection, lock_reader(connection, reader_id), now)
-        if visit.closed_at is not None:
-            raise NotNowError("the study is closed", fix="Ask whoever runs it.")
-        again = visit.reader.joined_at is not None
-        visit.set(
-            invitation_sha256=None,
-            session_sha256=token_hash(session),
-            joined_at=visit.reader.joined_at if again else visit.now,
-        )
-        visit.log.append("joined", visit.now, {"again": again})
+        attend(store, connection, lock_reader(connection, reader_id), now, lambda visit: _join(visit, session))
 
     store.write(work)
     return session
+
+
+def _join(visit: Visit, session: str) -> None:
+    if visit.closed_at is not None:
+        raise NotNowError("the study is closed", fix="Ask whoever runs it.")
+    again = visit.reader.joined_at is not None
+    visit.set(
+        invitation_sha256=None,
+        session_sha256=token_hash(session),
+        joined_at=visit.reader.joined_at if again else visit.now,
+    )
+    visit.log.append("joined", visit.now, {"again": again})
 
 
 def _invite(visit: Visit, by: str) -> str | StudyError:

@@ -1,11 +1,15 @@
-"""A study's cases, in and out of the database."""
+"""A study's cases, in and out of the database, with what the AI says of each."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
+from cutis.errors import listed
+from cutis.study.ai_outputs import AiOutput
 from cutis.study.cases import StudyCase
-from cutis.study.store.case_aid import CaseAid
+from cutis.study.design import Aid, StudyDesign, StudyError
+from cutis.study.store.events import content_sha256
 from cutis.study.store.models import Case
 
 _CASE = (
@@ -19,10 +23,13 @@ _CASE = (
     Case.site,
 )
 
-_ONE = select(*_CASE, Case.aid).where(Case.study_id == bindparam("study"), Case.case_id == bindparam("case"))
+FORM = 2
+"""How the hash of the cases is made, which the event ``created`` tells; 1, without it: :func:`_first_form`."""
+
+_ONE = select(*_CASE, Case.ai_output).where(Case.study_id == bindparam("study"), Case.case_id == bindparam("case"))
 
 
-def case_fields(place: int, case: StudyCase, aid: CaseAid | None) -> dict[str, Any]:
+def case_fields(place: int, case: StudyCase, ai: AiOutput | None, heatmap: str | None) -> dict[str, Any]:
     """A case as a row, without its study."""
     return {
         "case_id": case.image_id,
@@ -34,8 +41,32 @@ def case_fields(place: int, case: StudyCase, aid: CaseAid | None) -> dict[str, A
         "age": case.age,
         "sex": case.sex,
         "site": case.site,
-        "aid": None if aid is None else aid.model_dump(mode="json"),
+        "ai_output": None if ai is None else ai.model_dump(mode="json"),
+        "heatmap_path": heatmap,
     }
+
+
+def check_ai(
+    design: StudyDesign, ai: Mapping[str, AiOutput], heatmaps: Mapping[str, str], cases: Sequence[str]
+) -> None:
+    """Check that every case has all that the study's arms show of the AI.
+
+    Raises:
+        StudyError: it has not; the first ten cases are named.
+    """
+
+    def has(case: str, aid: Aid) -> bool:
+        if aid == "heatmap":
+            return case in heatmaps
+        return case in ai and (bool(ai[case].differential) if aid == "differential" else ai[case].risk is not None)
+
+    for aid in sorted({each for arm in design.arms for each in arm.aid}):
+        without = [case for case in cases if case not in ai or not has(case, aid)]
+        if without:
+            raise StudyError(
+                f"{len(without)} cases have no {aid} of the AI: {listed(without)}",
+                fix="Give it for every case, training cases too, or take it from the arms.",
+            )
 
 
 def kept_cases(connection: Connection, study_id: int) -> list[StudyCase]:
@@ -44,16 +75,38 @@ def kept_cases(connection: Connection, study_id: int) -> list[StudyCase]:
     return [StudyCase.model_validate(dict(row)) for row in rows.mappings()]
 
 
-def kept_case(connection: Connection, study_id: int, case: str) -> tuple[StudyCase, CaseAid | None]:
+def kept_case(connection: Connection, study_id: int, case: str) -> tuple[StudyCase, AiOutput | None]:
     """One case, and what the AI says of it."""
     row = connection.execute(_ONE, {"study": study_id, "case": case}).mappings().one()
     fields = dict(row)
-    aid = fields.pop("aid")
-    return StudyCase.model_validate(fields), None if aid is None else CaseAid.model_validate(aid)
+    ai = fields.pop("ai_output")
+    return StudyCase.model_validate(fields), None if ai is None else AiOutput.model_validate(ai)
 
 
-def kept_case_fields(connection: Connection, study_id: int) -> list[dict[str, Any]]:
-    """All cases as they were made by :func:`case_fields`: what their hash is made of."""
+def cases_sha256(connection: Connection, study_id: int, form: int) -> str:
+    """The hash of all cases, as :func:`case_fields` made them when the study was.
+
+    Args:
+        connection: to the database.
+        study_id: the study's.
+        form: how the hash was made then.
+    """
+    fields = _fields(connection, study_id)
+    return content_sha256(fields if form == FORM else [_first_form(each) for each in fields])
+
+
+def _first_form(fields: dict[str, Any]) -> dict[str, Any]:
+    """A case as the first version of the tables held it: hashes of studies made then are of this."""
+    held = dict(fields)
+    ai, heatmap = held.pop("ai_output"), held.pop("heatmap_path")
+    aid = None
+    if ai is not None:
+        listed_then = [[each["id"], each["probability"]] for each in ai["differential"]]
+        aid = {"differential": listed_then or None, "risk": ai["risk"], "heatmap_path": heatmap}
+    return {**held, "aid": aid}
+
+
+def _fields(connection: Connection, study_id: int) -> list[dict[str, Any]]:
     rows = connection.execute(
         select(
             Case.case_id,
@@ -65,7 +118,8 @@ def kept_case_fields(connection: Connection, study_id: int) -> list[dict[str, An
             Case.age,
             Case.sex,
             Case.site,
-            Case.aid,
+            Case.ai_output,
+            Case.heatmap_path,
         )
         .where(Case.study_id == study_id)
         .order_by(Case.place)

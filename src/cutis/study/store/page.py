@@ -11,14 +11,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, bindparam, func, select
 
+from cutis.study.ai_outputs import AiOutput, NamedProbability
 from cutis.study.answers import Answer
 from cutis.study.cases import StudyCase
 from cutis.study.design import Aid, Question, Shown, StudyDesign
 from cutis.study.feedback import training_feedback
 from cutis.study.store.access import as_reader, find_reader
-from cutis.study.store.case_aid import CaseAid
 from cutis.study.store.database import Store
-from cutis.study.store.errors import AccessError
+from cutis.study.store.errors import not_before_you
 from cutis.study.store.kept_cases import kept_case
 from cutis.study.store.models import AnyRow, Case, Item, Step, Study
 from cutis.study.store.steps import (
@@ -31,8 +31,20 @@ from cutis.study.store.steps import (
     step_by_key,
     step_on_screen,
 )
+from cutis.taxonomy import Risk
 
-State = Literal["consent", "instructions", "ready", "case", "feedback", "paused", "wash-out", "finished", "closed"]
+State = Literal[
+    "consent",
+    "instructions",
+    "ready",
+    "case",
+    "feedback",
+    "paused",
+    "study paused",
+    "wash-out",
+    "finished",
+    "closed",
+]
 """``ready``: between two steps; the next one is shown, and its clock started, when the reader asks for it."""
 
 
@@ -41,10 +53,16 @@ class _Shown(BaseModel):
 
 
 class ShownAid(_Shown):
-    """What the AI says, as far as the arm shows it. ``heatmap``: there is one, see :func:`heatmap`."""
+    """What the AI says, as far as the arm shows it; fields as in :class:`cutis.study.AiOutput`.
 
-    differential: tuple[tuple[str, float], ...] | None = None
-    risk: str | None = None
+    ``heatmap``: there is one, see :func:`heatmap`. ``unfamiliar`` is told with whatever is shown.
+    """
+
+    differential: tuple[NamedProbability, ...] | None = None
+    above: bool | None = None
+    risk: Risk | None = None
+    risk_probabilities: tuple[float, float, float] | None = None
+    unfamiliar: bool | None = None
     heatmap: bool = False
 
 
@@ -71,18 +89,19 @@ class ShownCase(_Shown):
 
 
 class ShownFeedback(_Shown):
-    """After a training case: what was right, in words, and what the reader answered.
+    """After a training case: what was right, and what the reader answered.
 
-    ``right``, ``right_answer`` and ``diagnosis`` are those of :func:`cutis.study.training_feedback`.
+    ``right``, ``right_choice`` and ``diagnosis`` are those of :func:`cutis.study.training_feedback`.
     """
 
     key: str
+    question: Question
     facts: dict[str, str | int]
     aid: ShownAid | None
     outcome: Literal["answered", "timed out"]
     answer: Answer | None
     right: bool
-    right_answer: str
+    right_choice: str
     diagnosis: str
 
 
@@ -126,7 +145,7 @@ class Page(_Shown):
     opens_at: datetime | None = None
 
 
-_CLOSED = select(Study.closed_at).where(Study.id == bindparam("study"))
+_STUDY = select(Study.closed_at, Study.paused_at).where(Study.id == bindparam("study"))
 _PROGRESS = (
     select(func.count(Step.id), func.count(Step.left_at))
     .join(Item, Item.id == Step.item_id)
@@ -168,11 +187,12 @@ def heatmap(store: Store, token: str, key: str, now: datetime) -> Path:
         row = _before(store, connection, token, key, now)
         if "heatmap" not in store.design(connection, row.study_id).arm(row.arm).aid:
             return None
-        return CaseAid.model_validate(row.aid).heatmap_path
+        path: str | None = row.heatmap_path
+        return path
 
     path = store.read(work)
     if path is None:
-        raise _not_before_you()
+        raise not_before_you()
     return Path(path)
 
 
@@ -180,9 +200,9 @@ def _page(store: Store, connection: Connection, token: str, now: datetime) -> Pa
     """The page; None where a step's time is up and not recorded."""
     reader = find_reader(connection, token)
     design = store.design(connection, reader.study_id)
-    closed_at = connection.execute(_CLOSED, {"study": reader.study_id}).scalar_one()
+    study = connection.execute(_STUDY, {"study": reader.study_id}).one()
     told: dict[str, Any] = {"title": design.title, "language": design.language}
-    if closed_at is not None:
+    if study.closed_at is not None:
         return Page(state="closed", **told)
     if reader.consented_at is None:
         return Page(state="consent", consent=design.consent, **told)
@@ -197,14 +217,17 @@ def _page(store: Store, connection: Connection, token: str, now: datetime) -> Pa
     if here is None:
         return Page(state="finished", **told)
     if step is not None:
-        case, aid = kept_case(connection, reader.study_id, step.case)
+        case, ai = kept_case(connection, reader.study_id, step.case)
         if step.outcome is not None and has_feedback(design, step):
-            return Page(state="feedback", feedback=_feedback(design, step, case, aid), **told)
-        return Page(state="case", case=_case(connection, design, step, case, aid, now), **told)
+            return Page(state="feedback", feedback=_feedback(design, step, case, ai), **told)
+        return Page(state="case", case=_case(connection, design, step, case, ai, now), **told)
+    opens = opens_at(connection, reader.id, here.period, design)
+    waits = opens is not None and now < opens
+    if study.paused_at is not None and here.number == 0 and not waits:
+        return Page(state="study paused", **told)
     if reader.paused_at is not None:
         return Page(state="paused", **told)
-    opens = opens_at(connection, reader.id, here.period, design)
-    if opens is not None and now < opens:
+    if waits:
         return Page(state="wash-out", opens_at=opens, **told)
     return Page(state="ready", coming=_coming(design, here), **told)
 
@@ -220,7 +243,7 @@ def _coming(design: StudyDesign, step: AnyRow) -> Coming:
 
 
 def _case(
-    connection: Connection, design: StudyDesign, step: AnyRow, case: StudyCase, aid: CaseAid | None, now: datetime
+    connection: Connection, design: StudyDesign, step: AnyRow, case: StudyCase, ai: AiOutput | None, now: datetime
 ) -> ShownCase:
     earlier = None
     if step.number > 0:
@@ -235,7 +258,7 @@ def _case(
         step=step.number,
         steps=2 if design.reading == "sequential" else 1,
         facts=_facts(design, case),
-        aid=_aid(design, step, aid),
+        aid=_aid(design, step, ai),
         question=design.question,
         zoom=design.zoom,
         shown_at=step.shown_at,
@@ -246,17 +269,18 @@ def _case(
     )
 
 
-def _feedback(design: StudyDesign, step: AnyRow, case: StudyCase, aid: CaseAid | None) -> ShownFeedback:
+def _feedback(design: StudyDesign, step: AnyRow, case: StudyCase, ai: AiOutput | None) -> ShownFeedback:
     answer = _answer(step.answer)
     told = training_feedback(design, case, answer)
     return ShownFeedback(
         key=step.key,
+        question=design.question,
         facts=_facts(design, case),
-        aid=_aid(design, step, aid),
+        aid=_aid(design, step, ai),
         outcome=step.outcome,
         answer=answer,
         right=told.right,
-        right_answer=told.answer,
+        right_choice=told.choice,
         diagnosis=told.diagnosis,
     )
 
@@ -266,13 +290,17 @@ def _facts(design: StudyDesign, case: StudyCase) -> dict[str, str | int]:
     return {name: value for name in design.shown if (value := known[name]) is not None}
 
 
-def _aid(design: StudyDesign, step: AnyRow, aid: CaseAid | None) -> ShownAid | None:
+def _aid(design: StudyDesign, step: AnyRow, ai: AiOutput | None) -> ShownAid | None:
     shown = design.arm(step.arm).aid
-    if not shown or aid is None:
+    if not shown or ai is None:
         return None
+    listed, graded = "differential" in shown, "risk" in shown
     return ShownAid(
-        differential=aid.differential if "differential" in shown else None,
-        risk=aid.risk if "risk" in shown else None,
+        differential=ai.differential if listed else None,
+        above=ai.above if listed else None,
+        risk=ai.risk if graded else None,
+        risk_probabilities=ai.risk_probabilities if graded else None,
+        unfamiliar=ai.unfamiliar,
         heatmap="heatmap" in shown,
     )
 
@@ -294,20 +322,16 @@ def _before(store: Store, connection: Connection, token: str, key: str, now: dat
     reader = find_reader(connection, token)
     step = step_by_key(connection, reader.id, key)
     if step is None or step.shown_at is None or step.left_at is not None:
-        raise _not_before_you()
+        raise not_before_you()
     if step.outcome is None and is_overdue(store.design(connection, reader.study_id), step, now):
-        raise _not_before_you()
+        raise not_before_you()
     row = connection.execute(
-        select(Case.image_path, Case.aid, Step.arm, Case.study_id)
+        select(Case.image_path, Case.heatmap_path, Step.arm, Case.study_id)
         .join(Item, (Item.study_id == Case.study_id) & (Item.case_id == Case.case_id))
         .join(Step, Step.item_id == Item.id)
         .join(Study, Study.id == Case.study_id)
         .where(Step.id == step.id, Study.closed_at.is_(None))
     ).one_or_none()
     if row is None:
-        raise _not_before_you()
+        raise not_before_you()
     return row
-
-
-def _not_before_you() -> AccessError:
-    return AccessError("this case is not before you", fix="Go on with the case that is shown.")

@@ -1,4 +1,4 @@
-"""What a reader does, and its rules: consent, the next case, an answer, a pause.
+"""What a reader does, and its rules: consent, the next case, a pause, signing out. Answers: :mod:`~.answering`.
 
 Every function takes the token of the reader's session and the server's time, and is one transaction. Each may be
 called again with the same arguments, by a reload, a double click, a second tab or a browser that got no reply: it then
@@ -6,20 +6,15 @@ changes nothing and gives the same.
 """
 
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from cutis.study.answers import Answer, check_answer
 from cutis.study.design import StudyError
 from cutis.study.store.access import Visit, as_reader
 from cutis.study.store.database import Store
-from cutis.study.store.errors import AccessError, AnswerKeptError, NotNowError
+from cutis.study.store.errors import NotNowError, not_before_you, study_closed
 from cutis.study.store.models import AnyRow, canonical_json
 from cutis.study.store.steps import (
     GRACE,
-    change_step,
-    has_feedback,
-    is_changeable,
-    is_overdue,
     leave,
     next_step,
     opens_at,
@@ -35,18 +30,6 @@ MOST_EVENTS = 50_000
 """Events a reader: far more than a study makes; a browser gone wild fills no disk."""
 
 
-class Acknowledgement(NamedTuple):
-    """What stands of a step: given once it is on the disk, and the same however often it is asked for.
-
-    ``answer`` is None where the time was up.
-    """
-
-    key: str
-    outcome: Literal["answered", "timed out"]
-    answered_at: datetime | None
-    answer: Answer | None
-
-
 def consent(store: Store, token: str, now: datetime) -> None:
     """The reader agrees to take part.
 
@@ -57,7 +40,7 @@ def consent(store: Store, token: str, now: datetime) -> None:
 
     def act(visit: Visit) -> StudyError | None:
         if visit.closed_at is not None:
-            return _closed()
+            return study_closed()
         if visit.reader.consented_at is None:
             visit.set(consented_at=visit.now)
             visit.log.append("consented", visit.now)
@@ -76,7 +59,7 @@ def confirm_instructions(store: Store, token: str, now: datetime) -> None:
 
     def act(visit: Visit) -> StudyError | None:
         if visit.closed_at is not None:
-            return _closed()
+            return study_closed()
         if visit.reader.consented_at is None:
             return NotNowError("there is no consent yet", fix="Agree to take part first.")
         if visit.reader.instructed_at is None:
@@ -92,8 +75,8 @@ def show_next(store: Store, token: str, now: datetime) -> None:
 
     Raises:
         AccessError: it is no session, or one that was ended.
-        NotNowError: consent or instructions are missing, the reader pauses or has finished, the wash-out is not over,
-            or the study is closed.
+        NotNowError: consent or instructions are missing, the reader or the whole study pauses, the reader has
+            finished, the wash-out is not over, or the study is closed.
     """
 
     def act(visit: Visit) -> StudyError | None:
@@ -106,6 +89,8 @@ def show_next(store: Store, token: str, now: datetime) -> None:
         step = next_step(visit.connection, visit.reader.id)
         if step is None:
             return NotNowError("there is no further case: all are done")
+        if visit.study_paused_at is not None and step.number == 0:  # a case that was begun is finished
+            return NotNowError("the whole study is paused", fix="Come back later; nothing is lost.")
         opens = opens_at(visit.connection, visit.reader.id, step.period, visit.design)
         if opens is not None and visit.now < opens:
             return NotNowError(
@@ -115,50 +100,6 @@ def show_next(store: Store, token: str, now: datetime) -> None:
         return None
 
     as_reader(store, token, now, act)
-
-
-def answer(store: Store, token: str, key: str, given: Answer, now: datetime) -> Acknowledgement:
-    """Answer the step before the reader. The first answer that arrives in time is kept.
-
-    Where the design lets answers be changed, the last one is kept until the reader moves on or the time is up. An
-    answer after the due time and :data:`~cutis.study.store.GRACE` is recorded as timed out, whatever the browser says.
-
-    Raises:
-        AccessError: it is no session, or the step is not this reader's or was not shown yet.
-        AnswerKeptError: the step was answered otherwise already; the error holds that answer.
-        NotNowError: consent was not given, or the study is closed.
-        StudyError: it is no answer to the question.
-    """
-    told = given.model_dump(mode="json")
-
-    def act(visit: Visit) -> Acknowledgement | StudyError:
-        step = step_by_key(visit.connection, visit.reader.id, key)
-        if step is None or step.shown_at is None:
-            return _not_before_you()
-        if visit.closed_at is not None and step.outcome is None:
-            return _closed()
-        if is_overdue(visit.design, step, visit.now):
-            settle(visit, late_answer=told)
-            step = step_by_key(visit.connection, visit.reader.id, key)
-            assert step is not None
-        if step.outcome == "timed out" or (step.outcome and canonical_json(step.answer) == canonical_json(told)):
-            kept = None if step.answer is None else Answer.model_validate(step.answer)
-            return Acknowledgement(key, step.outcome, step.answered_at, kept)
-        if step.outcome is not None and (
-            step.left_at is not None or visit.closed_at is not None or not is_changeable(visit.design, step)
-        ):
-            return AnswerKeptError(
-                "this case is answered already, and otherwise",
-                fix="The first answer stands.",
-                kept=Answer.model_validate(step.answer),
-            )
-        problem = check_answer(visit.design, given)
-        if problem is not None:
-            return StudyError(f"this is no answer: {problem}", fix="Answer again.")
-        _keep(visit, step, told)
-        return Acknowledgement(key, "answered", visit.now, given)
-
-    return as_reader(store, token, now, act)
 
 
 def move_on(store: Store, token: str, key: str, now: datetime) -> None:
@@ -173,7 +114,7 @@ def move_on(store: Store, token: str, key: str, now: datetime) -> None:
         settle(visit)
         step = step_by_key(visit.connection, visit.reader.id, key)
         if step is None or step.shown_at is None:
-            return _not_before_you()
+            return not_before_you()
         if step.outcome is None:
             return NotNowError("this case has no answer yet", fix="Answer it first.")
         if step.left_at is None:
@@ -255,13 +196,28 @@ def note(
         settle(visit)
         step = step_by_key(visit.connection, visit.reader.id, key)
         if step is None or step.shown_at is None:
-            return _not_before_you()
+            return not_before_you()
         if step.left_at is not None or visit.closed_at is not None or visit.log.head.sequence >= MOST_EVENTS:
             return False
         visit.log.append(kind, visit.now, {**place_of(step), "browser": details})
         return True
 
     return as_reader(store, token, now, act)
+
+
+def sign_out(store: Store, token: str, now: datetime) -> None:
+    """End this session, on a computer that others use too. A clock that runs goes on; an invitation lets them in again.
+
+    Raises:
+        AccessError: it is no session, or one that was ended.
+    """
+
+    def act(visit: Visit) -> None:
+        settle(visit)
+        visit.set(session_sha256=None)
+        visit.log.append("signed out", visit.now)
+
+    as_reader(store, token, now, act)
 
 
 def withdraw(store: Store, token: str, now: datetime) -> None:
@@ -284,8 +240,7 @@ def withdraw_visitor(visit: Visit, by: str) -> None:
 def _show(visit: Visit, step: AnyRow) -> None:
     seconds = visit.design.seconds_per_case
     due = None if seconds is None else visit.now + timedelta(seconds=seconds)
-    change_step(
-        visit.connection,
+    visit.change_step(
         step.id,
         shown_at=visit.now,
         due_at=due,
@@ -295,29 +250,11 @@ def _show(visit: Visit, step: AnyRow) -> None:
     visit.log.append("shown", visit.now, details)
 
 
-def _keep(visit: Visit, step: AnyRow, told: dict[str, Any]) -> None:
-    kind: Literal["answered", "changed"] = "answered" if step.outcome is None else "changed"
-    visit.log.append(kind, visit.now, {**place_of(step), "answer": told})
-    kept = {"outcome": "answered", "answered_at": visit.now, "answer": told}
-    if has_feedback(visit.design, step) or is_changeable(visit.design, step):
-        change_step(visit.connection, step.id, **kept)
-    else:
-        leave(visit, step, visit.now, **kept)
-
-
 def _not_reading(visit: Visit) -> StudyError | None:
     if visit.closed_at is not None:
-        return _closed()
+        return study_closed()
     if visit.reader.consented_at is None:
         return NotNowError("there is no consent yet", fix="Agree to take part first.")
     if visit.reader.instructed_at is None:
         return NotNowError("the instructions are not confirmed yet", fix="Read them first.")
     return None
-
-
-def _closed() -> StudyError:
-    return NotNowError("the study is closed", fix="Ask whoever runs it.")
-
-
-def _not_before_you() -> StudyError:
-    return AccessError("this case is not before you", fix="Go on with the case that is shown.")

@@ -1,13 +1,15 @@
 """The step before a reader: which it is, when its time is up, when it is left."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, exists, func, select
+from sqlalchemy.orm import aliased
 
 from cutis.study.design import StudyDesign
-from cutis.study.store.access import Visit
+from cutis.study.store.access import Visit, write_visits
 from cutis.study.store.models import AnyRow, Item, Reader, Step, Study
 
 GRACE = timedelta(seconds=2)
@@ -15,8 +17,10 @@ GRACE = timedelta(seconds=2)
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{22}")  # 128 random bits
 
+_Later = aliased(Step)
 _STEP = (
     Step.id,
+    Step.reader_id,
     Step.key,
     Step.number,
     Step.arm,
@@ -32,14 +36,13 @@ _STEP = (
     Item.period,
     Item.part,
     Item.case_id.label("case"),
+    (~exists().where(_Later.reader_id == Step.reader_id, _Later.place > Step.place)).label("last"),
 )
-
-
-_STEPS = select(*_STEP).join(Item, Item.id == Step.item_id).where(Step.reader_id == bindparam("reader"))
+_STEPS_OF_ALL = select(*_STEP).join(Item, Item.id == Step.item_id)
+_STEPS = _STEPS_OF_ALL.where(Step.reader_id == bindparam("reader"))
 _ON_SCREEN = _STEPS.where(Step.shown_at.is_not(None), Step.left_at.is_(None))
-_OF_KEY = _STEPS.where(Step.key == bindparam("key"))
+_OF_KEYS = _STEPS_OF_ALL.where(Step.key.in_(bindparam("keys", expanding=True)))
 _NEXT = _STEPS.where(Step.shown_at.is_(None)).order_by(Step.place).limit(1)
-_CHANGE = update(Step).where(Step.id == bindparam("step"))
 
 
 def step_on_screen(connection: Connection, reader_id: int) -> AnyRow | None:
@@ -49,9 +52,15 @@ def step_on_screen(connection: Connection, reader_id: int) -> AnyRow | None:
 
 def step_by_key(connection: Connection, reader_id: int, key: str) -> AnyRow | None:
     """A step of this reader; None for any other's, and for what is no key at all."""
-    if not _KEY.fullmatch(key):  # PostgreSQL takes no NUL, not even to look for it
-        return None
-    return connection.execute(_OF_KEY, {"reader": reader_id, "key": key}).one_or_none()
+    return steps_by_keys(connection, [key]).get((reader_id, key))
+
+
+def steps_by_keys(connection: Connection, keys: Sequence[str]) -> dict[tuple[int, str], AnyRow]:
+    """Steps by their reader and key; what is no key at all is left out."""
+    whole = [each for each in keys if _KEY.fullmatch(each)]  # PostgreSQL takes no NUL, not even to look for it
+    if not whole:
+        return {}
+    return {(row.reader_id, row.key): row for row in connection.execute(_OF_KEYS, {"keys": whole})}
 
 
 def next_step(connection: Connection, reader_id: int) -> AnyRow | None:
@@ -93,7 +102,7 @@ def is_overdue(design: StudyDesign, step: AnyRow, now: datetime) -> bool:
     return step.outcome is None or is_changeable(design, step)
 
 
-def settle(visit: Visit, late_answer: dict[str, Any] | None = None) -> AnyRow | None:
+def settle(visit: Visit, late: dict[str, Any] | None = None) -> AnyRow | None:
     """Record it if the time of the step before the reader is up. Whatever touches the reader calls this first.
 
     What is recorded does not depend on when that is: a step whose time is up is left at ``accepted_until``. In a closed
@@ -101,7 +110,7 @@ def settle(visit: Visit, late_answer: dict[str, Any] | None = None) -> AnyRow | 
 
     Args:
         visit: the reader's.
-        late_answer: the answer that came too late, if it is one that found this out: it goes to the log only.
+        late: the answer that came too late, if it is one that found this out, and who sent it: for the log only.
 
     Returns:
         The step that is still before the reader, if any.
@@ -110,28 +119,22 @@ def settle(visit: Visit, late_answer: dict[str, Any] | None = None) -> AnyRow | 
     if step is None or visit.closed_at is not None or not is_overdue(visit.design, step, visit.now):
         return step
     if step.outcome is None:
-        details = {**place_of(step), "due_at": step.due_at.isoformat()}
-        if late_answer is not None:
-            details["late_answer"] = late_answer
-        visit.log.append("timed out", visit.now, details)
-        change_step(visit.connection, step.id, outcome="timed out")
-    if has_feedback(visit.design, step):
-        return step_by_key(visit.connection, visit.reader.id, step.key)
-    leave(visit, step, step.accepted_until)
-    return None
+        told = {**place_of(step), "due_at": step.due_at.isoformat(), **(late or {})}
+        visit.log.append("timed out", visit.now, told)
+        visit.change_step(step.id, outcome="timed out")
+    feedback = has_feedback(visit.design, step)
+    if not feedback:
+        leave(visit, step, step.accepted_until)
+    write_visits([visit])  # what follows reads the steps anew
+    return step_by_key(visit.connection, visit.reader.id, step.key) if feedback else None
 
 
 def leave(visit: Visit, step: AnyRow, at: datetime, **values: Any) -> None:
     """The step is over, and other columns of its row change with that; with the last one the reader has finished."""
-    change_step(visit.connection, step.id, left_at=at, **values)
-    if next_step(visit.connection, visit.reader.id) is None:
+    visit.change_step(step.id, left_at=at, **values)
+    if step.last:
         visit.set(finished_at=at)
         visit.log.append("finished", visit.now)
-
-
-def change_step(connection: Connection, step_id: int, **values: Any) -> None:
-    """Change a step's row; what must not be changed, the database refuses."""
-    connection.execute(_CHANGE, {"step": step_id, **values})
 
 
 def place_of(step: AnyRow) -> dict[str, Any]:

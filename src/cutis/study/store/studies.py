@@ -1,4 +1,4 @@
-"""Making a study, its readers and its end: the study nurse's side."""
+"""Making a study and its readers: the study nurse's side."""
 
 import re
 import secrets
@@ -7,33 +7,31 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 
 from cutis.errors import listed
 from cutis.study import allocation
+from cutis.study.ai_outputs import AiOutput
 from cutis.study.cases import StudyCase
 from cutis.study.design import StudyDesign, StudyError
-from cutis.study.store.access import lock_reader, start_visit
-from cutis.study.store.case_aid import CaseAid, check_aids
 from cutis.study.store.database import Store
 from cutis.study.store.errors import NotNowError, StoreError
-from cutis.study.store.events import STUDY_CHAIN, Log, content_sha256, heads, steady
-from cutis.study.store.kept_cases import case_fields, kept_cases
+from cutis.study.store.events import EMPTY, STUDY_CHAIN, Log, content_sha256, steady, write_logs
+from cutis.study.store.kept_cases import FORM, case_fields, check_ai, kept_cases
 from cutis.study.store.models import AnyRow, Case, Item, Reader, Step, Study
-from cutis.study.store.session import withdraw_visitor
-from cutis.study.store.steps import overdue_readers, settle
 
 _NAME = re.compile(r"[^\W_][\w .-]{0,63}")
 
 
 class StudyInfo(NamedTuple):
-    """A study in the list of studies."""
+    """A study in the list of studies. ``paused_at``: since when it pauses."""
 
     id: int
     title: str
     created_at: datetime
     closed_at: datetime | None
     readers: int
+    paused_at: datetime | None
 
 
 class AddedReader(NamedTuple):
@@ -51,7 +49,8 @@ def create_study(
     cases: Sequence[StudyCase],
     now: datetime,
     *,
-    aids: Mapping[str, CaseAid] | None = None,
+    ai: Mapping[str, AiOutput] | None = None,
+    heatmaps: Mapping[str, str] | None = None,
 ) -> int:
     """Keep a study: its design and cases are fixed from now on.
 
@@ -60,7 +59,8 @@ def create_study(
         design: the study's.
         cases: as :func:`cutis.study.choose_cases` gives them.
         now: the server's time.
-        aids: what the AI says of each case, by image id; needed for every case if an arm shows an AI.
+        ai: what the AI says of each case, by image id; needed for every case if an arm shows an AI.
+        heatmaps: the image file with where the AI looked, by image id; needed for every case if an arm shows it.
 
     Returns:
         The study's id.
@@ -68,16 +68,18 @@ def create_study(
     Raises:
         StudyError: the cases are not the design's, one stands twice, or the AI's output is missing for some.
     """
-    aids = dict(aids or {})
+    ai, heatmaps = dict(ai or {}), dict(heatmaps or {})
     ids = [each.image_id for each in cases]
     twice = [case for case, count in Counter(ids).items() if count > 1]
     if twice:
         raise StudyError(f"{len(twice)} cases stand twice: {listed(twice)}", fix="Give each case once.")
     allocation.allocate(design, cases, 0, design.readers_groups[0])  # refuses cases that are not the design's
-    check_aids(design, aids, ids)
+    check_ai(design, ai, heatmaps, ids)
     key = secrets.token_hex(16)
     now = steady(now, None)
-    rows = [case_fields(place, each, aids.get(each.image_id)) for place, each in enumerate(cases)]
+    rows = [
+        case_fields(place, each, ai.get(each.image_id), heatmaps.get(each.image_id)) for place, each in enumerate(cases)
+    ]
     fields = design.model_dump(mode="json")
 
     def work(connection: Connection) -> int:
@@ -85,8 +87,15 @@ def create_study(
             insert(Study).values(key=key, title=design.title, design=fields, created_at=now).returning(Study.id)
         ).scalar_one()
         connection.execute(insert(Case), [{"study_id": study_id, **each} for each in rows])
-        told = {"design_sha256": content_sha256(fields), "cases_sha256": content_sha256(rows), "cases": len(rows)}
-        Log(connection, study_id, key, STUDY_CHAIN).append("created", now, told)
+        told = {
+            "design_sha256": content_sha256(fields),
+            "cases_sha256": content_sha256(rows),
+            "cases_form": FORM,
+            "cases": len(rows),
+        }
+        log = Log(study_id, key, STUDY_CHAIN, EMPTY)
+        log.append("created", now, told)
+        write_logs(connection, [log])
         return study_id
 
     return store.write(work)
@@ -97,9 +106,9 @@ def list_studies(store: Store) -> list[StudyInfo]:
 
     def work(connection: Connection) -> list[StudyInfo]:
         rows = connection.execute(
-            select(Study.id, Study.title, Study.created_at, Study.closed_at, func.count(Reader.id))
+            select(Study.id, Study.title, Study.created_at, Study.closed_at, func.count(Reader.id), Study.paused_at)
             .outerjoin(Reader, Reader.study_id == Study.id)
-            .group_by(Study.id, Study.title, Study.created_at, Study.closed_at)
+            .group_by(Study.id, Study.title, Study.created_at, Study.closed_at, Study.paused_at)
             .order_by(Study.id)
         )
         return [StudyInfo(*row) for row in rows]
@@ -132,7 +141,7 @@ def add_readers(store: Store, study_id: int, readers: Sequence[tuple[str, str]],
     """
 
     def work(connection: Connection) -> list[AddedReader]:
-        study = _locked_study(store, connection, study_id)
+        study = locked_study(store, connection, study_id)
         if study.closed_at is not None:
             raise NotNowError("the study is closed", fix="Make another study.")
         design = store.design(connection, study_id)
@@ -157,104 +166,19 @@ def add_readers(store: Store, study_id: int, readers: Sequence[tuple[str, str]],
     return store.write(work)
 
 
-def withdraw_reader(store: Store, reader_id: int, now: datetime) -> None:
-    """Withdraw a reader: their link and session end, and exports leave them out. Once withdrawn, always.
-
-    Raises:
-        AccessError: there is no such reader.
-    """
-    store.write(
-        lambda connection: withdraw_visitor(
-            start_visit(store, connection, lock_reader(connection, reader_id), now), "nurse"
-        )
-    )
-
-
-def close_overdue(store: Store, now: datetime, study_id: int | None = None) -> int:
-    """Record every case whose time is up, of one study or of all; a server does it every minute or so.
-
-    Returns:
-        How many readers it concerned.
-    """
-    readers = store.read(lambda connection: overdue_readers(connection, study_id, now))
-
-    def close(reader_id: int) -> bool:
-        return store.write(lambda connection: _settle(store, connection, reader_id, now))
-
-    return sum(close(each) for each in readers)
-
-
-def seal(store: Store, study_id: int, now: datetime) -> str:
-    """Bind all chains of the event log together, as they are now.
-
-    Returns:
-        The seal's hash: written down elsewhere, it shows whether the log up to here was ever made anew.
+def locked_study(store: Store, connection: Connection, study_id: int) -> AnyRow:
+    """A study, locked: its state, and the key of its log.
 
     Raises:
         StoreError: there is no such study.
     """
-
-    def work(connection: Connection) -> str:
-        study = _locked_study(store, connection, study_id)
-        _lock_readers(connection, study_id)
-        return _seal(connection, study_id, study, now)
-
-    return store.write(work)
-
-
-def close_study(store: Store, study_id: int, now: datetime) -> str:
-    """End a study: nothing is shown or answered any more. Cases open at this moment stay without an answer.
-
-    Returns:
-        The hash of the last seal; see :func:`seal`.
-
-    Raises:
-        StoreError: there is no such study.
-        NotNowError: it is closed already.
-    """
-
-    def work(connection: Connection) -> str:
-        study = _locked_study(store, connection, study_id)
-        if study.closed_at is not None:
-            raise NotNowError(f"the study was closed on {study.closed_at:%Y-%m-%d at %H:%M} UTC")
-        for reader_id in _lock_readers(connection, study_id):
-            _settle(store, connection, reader_id, now)
-        log = Log(connection, study_id, study.key, STUDY_CHAIN)
-        at = steady(now, log.head.at)
-        connection.execute(update(Study).where(Study.id == study_id).values(closed_at=at))
-        log.append("closed", at)
-        return _seal(connection, study_id, study, now)
-
-    return store.write(work)
-
-
-def _settle(store: Store, connection: Connection, reader_id: int, now: datetime) -> bool:
-    visit = start_visit(store, connection, lock_reader(connection, reader_id), now)
-    before = visit.log.head
-    settle(visit)
-    return visit.log.head != before
-
-
-def _seal(connection: Connection, study_id: int, study: AnyRow, now: datetime) -> str:
-    ends = heads(connection, study_id)
-    log = Log(connection, study_id, study.key, STUDY_CHAIN)
-    chains = [[chain, end.sequence, end.hash] for chain, end in ends.items() if chain != STUDY_CHAIN]
-    return log.append("sealed", steady(now, log.head.at), {"chains": chains})
-
-
-def _locked_study(store: Store, connection: Connection, study_id: int) -> AnyRow:
     # NO KEY UPDATE: answers of its readers, whose events refer to it, do not wait.
     row = connection.execute(
-        select(Study.key, Study.closed_at).where(Study.id == study_id).with_for_update(key_share=True)
+        select(Study.key, Study.closed_at, Study.paused_at).where(Study.id == study_id).with_for_update(key_share=True)
     ).one_or_none()
     if row is None:
         raise StoreError(f"there is no study {study_id}", where=store.name, fix="List the studies.")
     return row
-
-
-def _lock_readers(connection: Connection, study_id: int) -> list[int]:
-    query = select(Reader.id).where(Reader.study_id == study_id).order_by(Reader.id).with_for_update(key_share=True)
-    return list(connection.execute(query).scalars())
 
 
 def _check_new(design: StudyDesign, readers: Sequence[tuple[str, str]], known: Sequence[str]) -> None:
@@ -313,5 +237,7 @@ def _add(
         "group": reader["reader_group"],
         "items_sha256": content_sha256([list(each) for each in items]),
     }
-    Log(connection, study_id, study.key, reader["number"]).append("added", reader["added_at"], told)
+    log = Log(study_id, study.key, reader["number"], EMPTY)
+    log.append("added", reader["added_at"], told)
+    write_logs(connection, [log])
     return AddedReader(reader_id, reader["number"], reader["name"], reader["reader_group"])

@@ -12,7 +12,7 @@ from cutis.files import replacing
 from cutis.study.store.database import Store
 from cutis.study.store.errors import ChainError, StoreError
 from cutis.study.store.events import FIRST, STUDY_CHAIN, LoggedEvent, content_sha256, event_hash
-from cutis.study.store.kept_cases import kept_case_fields
+from cutis.study.store.kept_cases import cases_sha256
 from cutis.study.store.models import Event, Item, Reader, Step, Study
 
 FORMAT = "cutis study events 1"
@@ -26,8 +26,8 @@ class Verified(NamedTuple):
     heads: dict[int, str]
 
 
-def read_events(store: Store, study_id: int) -> list[LoggedEvent]:
-    """The event log of a study: the study's own chain first, then each reader's.
+def read_events(store: Store, study_id: int, *, chain: int | None = None) -> list[LoggedEvent]:
+    """The event log of a study: the study's own chain first, then each reader's; or one chain alone.
 
     Raises:
         StoreError: there is no such study.
@@ -35,7 +35,7 @@ def read_events(store: Store, study_id: int) -> list[LoggedEvent]:
 
     def work(connection: Connection) -> list[LoggedEvent]:
         _study_key(store, connection, study_id)
-        return list(_events(connection, study_id))
+        return list(_events(connection, study_id, chain))
 
     return store.read(work)
 
@@ -128,13 +128,15 @@ def _event(fields: dict[str, Any]) -> LoggedEvent:
     return LoggedEvent(**{**fields, "at": datetime.fromisoformat(fields["at"])})
 
 
-def _events(connection: Connection, study_id: int) -> Iterator[LoggedEvent]:
-    rows = connection.execute(
+def _events(connection: Connection, study_id: int, chain: int | None = None) -> Iterator[LoggedEvent]:
+    query = (
         select(Event.chain, Event.sequence, Event.at, Event.kind, Event.details, Event.previous, Event.hash)
         .where(Event.study_id == study_id)
         .order_by(Event.chain, Event.sequence)
     )
-    return (LoggedEvent(*row) for row in rows)
+    if chain is not None:
+        query = query.where(Event.chain == chain)
+    return (LoggedEvent(*row) for row in connection.execute(query))
 
 
 def _study_key(store: Store, connection: Connection, study_id: int) -> str:
@@ -152,8 +154,10 @@ def _check_kept(store: Store, connection: Connection, study_id: int, events: lis
     design = connection.execute(select(Study.design).where(Study.id == study_id)).scalar_one()
     if content_sha256(design) != created.details["design_sha256"]:
         raise _broken(created, "the study's design is another than the one it tells of")
-    if content_sha256(kept_case_fields(connection, study_id)) != created.details["cases_sha256"]:
+    form = created.details.get("cases_form", 1)
+    if cases_sha256(connection, study_id, form) != created.details["cases_sha256"]:
         raise _broken(created, "the study's cases are others than those it tells of")
+    _check_state(connection, study_id, events, store.name)
     told: dict[tuple[int, int, int], dict[str, LoggedEvent]] = {}
     for event in events:
         if event.kind in ("shown", "answered", "changed", "timed out"):
@@ -164,7 +168,15 @@ def _check_kept(store: Store, connection: Connection, study_id: int, events: lis
         select(
             Reader.number, Item.position, Item.period, Item.arm.label("item_arm"), Item.case_id.label("case"), Item.part
         )
-        .add_columns(Step.number.label("step"), Step.arm, Step.shown_at, Step.outcome, Step.answered_at, Step.answer)
+        .add_columns(
+            Step.number.label("step"),
+            Step.arm,
+            Step.shown_at,
+            Step.outcome,
+            Step.answered_at,
+            Step.answer,
+            Step.sent_by,
+        )
         .join(Item, Item.reader_id == Reader.id)
         .join(Step, Step.item_id == Item.id)
         .where(Reader.study_id == study_id)
@@ -180,6 +192,7 @@ def _check_kept(store: Store, connection: Connection, study_id: int, events: lis
             row.shown_at == (shown.at if shown else None)
             and row.answered_at == (answered.at if answered else None)
             and row.answer == (answered.details["answer"] if answered else None)
+            and row.sent_by == (answered.details.get("sent_by") if answered else None)
             and row.outcome == ("timed out" if "timed out" in seen else "answered" if answered else None)
         )
         if not fits:
@@ -191,6 +204,19 @@ def _check_kept(store: Store, connection: Connection, study_id: int, events: lis
     for event in events:
         if event.kind == "added" and content_sha256(items.get(event.chain, [])) != event.details["items_sha256"]:
             raise _broken(event, "the reader's cases are others than those it tells of")
+
+
+def _check_state(connection: Connection, study_id: int, events: list[LoggedEvent], where: str) -> None:
+    """Whether the study is closed, or pauses, as its log tells."""
+    kept = connection.execute(select(Study.closed_at, Study.paused_at).where(Study.id == study_id)).one()
+    closed_at = paused_at = None
+    for event in events:
+        if event.chain == STUDY_CHAIN and event.kind == "closed":
+            closed_at = event.at
+        elif event.chain == STUDY_CHAIN and event.kind in ("paused", "resumed"):
+            paused_at = event.at if event.kind == "paused" else None
+    if (kept.closed_at, kept.paused_at) != (closed_at, paused_at):
+        raise ChainError("the study is closed, or pauses, otherwise than the log tells", where=where)
 
 
 def _chain_name(chain: int) -> str:

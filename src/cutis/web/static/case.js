@@ -50,6 +50,7 @@
     if (sending) return;
     sending = true;
     const body = new URLSearchParams(new FormData(form));
+    if (over) body.set("sent_by", "time limit");  // not pressed by the reader: the results tell so
     lock(true);
     problem.hidden = true;
     tell(words.sending);

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from cutis.study import Answer, Option, Question, options, question_text
+from cutis.study import Answer, Question, options
 from cutis.study.store import ShownAid
-from cutis.taxonomy import OTHER, shipped_taxonomy
+from cutis.taxonomy import GRADES, OTHER
 from cutis.web.strings import Strings
 
 _KEYS = "1234567890abcdefghijklmnopqrstuvwxyz"
@@ -25,36 +25,48 @@ class Likely(NamedTuple):
     percent: int
 
 
-def choices_of(question: Question) -> list[Choice]:
+def choices_of(question: Question, t: Strings) -> list[Choice]:
     """The options with their keys; the keyboard has none for those after the 36th."""
     keys = [*_KEYS, *[""] * 1000]
-    return [Choice(each.id, each.name, key) for each, key in zip(options(question), keys, strict=False)]
+    named = names_of(question, t)
+    return [Choice(each, name, key) for (each, name), key in zip(named.items(), keys, strict=False)]
 
 
-def asked(question: Question) -> str:
-    """The question in words."""
-    return question_text(question)
+def names_of(question: Question, t: Strings) -> dict[str, str]:
+    """The options by their ids: diagnoses as the tree names them, all others in the page's language."""
+    if question.kind in ("diagnosis", "ranked"):
+        return {each.id: t("aid.other") if each.id == OTHER else each.name for each in options(question)}
+    return {each.id: t(f"option.{each.id}") for each in options(question)}
+
+
+def asked(question: Question, t: Strings) -> str:
+    """The question in words: the design's own, or those of its kind."""
+    return question.text or t(f"question.{question.kind}")
 
 
 def differential_of(aid: ShownAid, t: Strings) -> list[Likely]:
     """The AI's list in words."""
-    return [Likely(_diagnosis(node, t), round(100 * share)) for node, share in aid.differential or ()]
+    return [
+        Likely(t("aid.other") if each.id == OTHER else each.name, round(100 * each.probability))
+        for each in aid.differential or ()
+    ]
+
+
+def grades_of(aid: ShownAid, t: Strings) -> list[Likely]:
+    """The probabilities of the three risk grades, in words; empty where they are not known."""
+    return [
+        Likely(t(f"aid.risk-{grade}"), round(100 * share))
+        for grade, share in zip(GRADES, aid.risk_probabilities or (), strict=False)
+    ]
 
 
 def answer_in_words(question: Question, answer: Answer | None, t: Strings) -> str:
     """An answer as its reader reads it."""
     if answer is None:
         return t("case.no-answer")
-    known: dict[str, Option] = {each.id: each for each in options(question)}
-    names = ", ".join(known[each].name for each in answer.choices)
+    known = names_of(question, t)
+    names = ", ".join(known[each] for each in answer.choices)
     if answer.confidence is None:
         return names
     sure = t("case.percent", number=answer.confidence) if isinstance(answer.confidence, int) else answer.confidence
     return t("case.answer-and-confidence", answer=names, confidence=sure)
-
-
-def _diagnosis(node: str, t: Strings) -> str:
-    if node == OTHER:
-        return t("aid.other")
-    # A class of several nodes, or of none, is told by its own name.
-    return shipped_taxonomy()[node].name if node in shipped_taxonomy() else node

@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 
 from cutis.study import write_export
-from cutis.study.store import progress
+from cutis.study.store import progress, record_look
 from cutis.web.study.nurse_desk import HOME, NurseVisit, Posted, Problem, Seen, problems_told
 
 nurse_results_router = APIRouter(prefix=HOME)
@@ -23,11 +23,13 @@ def results_page(visit: Seen, study_id: int) -> Response:
 
 @nurse_results_router.post("/studies/{study_id}/results")
 def download(visit: Posted, study_id: int) -> Response:
-    """All results in one zip file."""
+    """All results in one zip file. While the study runs, its event log tells who got them."""
     info = visit.study(study_id)
     back = f"{HOME}/studies/{study_id}/results"
     if _running(visit, study_id) and visit.form.get("sure") != "yes":
         raise Problem("The study still runs: tick the box if you mean to see answers and truth now.", back=back)
+    with problems_told(back):
+        record_look(visit.store, study_id, str(visit.form.get("who") or ""), visit.now)
     with problems_told(back), tempfile.TemporaryDirectory(prefix="cutis-") as temporary:
         name = re.sub(r"[^\w.-]+", "-", info.title).strip("-.")[:60] or "study"
         folder = Path(temporary) / f"{name}-{visit.now:%Y-%m-%d}"

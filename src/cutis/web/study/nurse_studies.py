@@ -9,14 +9,19 @@ from fastapi import APIRouter, Response
 
 from cutis.study import design_in_words, strata_in_words, study_home
 from cutis.study.store import (
+    STUDY_CHAIN,
     ChainError,
+    LoggedEvent,
     ReaderProgress,
     Store,
     answered_steps,
     answers_table,
     close_study,
     list_studies,
+    pause_study,
     progress,
+    read_events,
+    resume_study,
     seal,
     study_design,
     verify_chain,
@@ -60,8 +65,28 @@ def study_page(visit: Seen, study_id: int, notice: str = "") -> Response:
         readers=readers,
         states=_states([each.reader for each in readers]),
         notes=notes,
-        notice=notice if notice in ("closed", "withdrawn", "made") else "",
+        notice=notice if notice in ("closed", "withdrawn", "made", "paused", "resumed") else "",
     )
+
+
+@nurse_studies_router.post("/studies/{study_id}/pause")
+def pause(visit: Posted, study_id: int) -> Response:
+    """No new case is shown to anybody."""
+    visit.study(study_id)
+    back = f"{HOME}/studies/{study_id}"
+    with problems_told(back):
+        pause_study(visit.store, study_id, visit.now)
+    return go(f"{back}?notice=paused")
+
+
+@nurse_studies_router.post("/studies/{study_id}/resume")
+def resume(visit: Posted, study_id: int) -> Response:
+    """The study goes on."""
+    visit.study(study_id)
+    back = f"{HOME}/studies/{study_id}"
+    with problems_told(back):
+        resume_study(visit.store, study_id, visit.now)
+    return go(f"{back}?notice=resumed")
 
 
 @nurse_studies_router.get("/studies/{study_id}/close")
@@ -157,4 +182,19 @@ def _events(visit: NurseVisit, study_id: int, sealed: str | None) -> Response:
             verified = verify_chain(visit.store, study_id)
         except ChainError as error:
             broken = str(error)
-    return visit.page("events", info=info, verified=verified, broken=broken, sealed=sealed)
+        happened = [(each.at, _in_words(each)) for each in read_events(visit.store, study_id, chain=STUDY_CHAIN)]
+    return visit.page("events", info=info, verified=verified, broken=broken, sealed=sealed, happened=happened)
+
+
+def _in_words(event: LoggedEvent) -> str:
+    """An event of the study's own chain."""
+    words = {
+        "created": "made",
+        "paused": "paused for all readers",
+        "resumed": "goes on",
+        "sealed": "event log sealed",
+        "closed": "closed",
+    }
+    if event.kind == "results seen":
+        return f"results seen while the study ran, by {event.details['by']}"
+    return words[event.kind]

@@ -5,12 +5,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from PIL import Image, ImageCms
-
-from cutis.data import read_image
-
-MOST_SIDE = 2400
-"""Pixels of the longer side; larger photographs are scaled down, for phones and slow networks."""
+from cutis.study import case_picture
 
 KEPT_BYTES = 128 * 1024 * 1024
 """How much is kept in memory; what was not asked for longest goes first."""
@@ -19,7 +14,7 @@ KEPT_BYTES = 128 * 1024 * 1024
 class Pictures:
     """Photographs, made anew as JPEG; to be shared by all threads of a process.
 
-    Whatever a data set's file was, a reader gets the same kind: upright, in sRGB, no larger than :data:`MOST_SIDE`,
+    Whatever a data set's file was, a reader gets the same kind: what :func:`cutis.study.case_picture` makes of it,
     without a name, a date, a camera, an embedded preview or the hash by which the file could be looked up.
     """
 
@@ -59,25 +54,7 @@ def reader_jpeg(path: Path) -> bytes:
     Raises:
         ImageError: it is missing or damaged.
     """
-    picture = Image.fromarray(read_image(path))
-    with Image.open(path) as original:
-        profile = original.info.get("icc_profile")
-    if profile:
-        picture = _in_srgb(picture, profile)
-    picture.thumbnail((MOST_SIDE, MOST_SIDE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     # Little is lost: each colour at full resolution, quality 95.
-    picture.save(out, "JPEG", quality=95, subsampling=0)
+    case_picture(path).save(out, "JPEG", quality=95, subsampling=0)
     return out.getvalue()
-
-
-def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != "RGB":  # of a grey or CMYK file, which was decoded to RGB already
-            return picture
-        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"))
-    except (ImageCms.PyCMSError, OSError):  # a damaged profile: browsers, too, show such a file as sRGB
-        return picture
-    assert converted is not None
-    return converted

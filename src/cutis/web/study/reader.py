@@ -12,12 +12,13 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 import cutis.study.store as study_store
 from cutis.errors import ImageError
 from cutis.study import StudyError
-from cutis.study.store import AccessError, AnswerKeptError, NotNowError, Page, Store, StoreError
+from cutis.study.store import AccessError, AnswerKeptError, GivenAnswer, NotNowError, Page, Store, StoreError
 from cutis.web.refusals import Refusal
 from cutis.web.rendering import preferred_language, render
 from cutis.web.security import (
@@ -31,7 +32,7 @@ from cutis.web.security import (
 )
 from cutis.web.strings import strings
 from cutis.web.study import case_page
-from cutis.web.study.reader_forms import answer_of, report_of
+from cutis.web.study.reader_forms import answer_of, report_of, sender_of
 
 READER = SessionCookie("cutis-reader", days=180)
 """Long enough for a wash-out; a fresh link, opened anywhere, ends it."""
@@ -43,6 +44,7 @@ _TEMPLATES = {
     "case": "study/case.html.jinja",
     "feedback": "study/feedback.html.jinja",
     "paused": "study/paused.html.jinja",
+    "study paused": "study/study_paused.html.jinja",
     "wash-out": "study/wash_out.html.jinja",
     "finished": "study/finished.html.jinja",
     "closed": "study/closed.html.jinja",
@@ -171,21 +173,28 @@ def resume(visit: Posted) -> Response:
     return _act(study_store.resume, visit)
 
 
-@reader_router.post("/study/answer/{key}")
-def answer(visit: Posted, key: str) -> Response:
+async def answer(request: Request) -> Response:
     """Answer the case; the reply says what is kept, once it is on the disk."""
-    given = answer_of(visit.form)
+    visit = await _posted(request)
+    given = GivenAnswer(
+        visit.token, request.path_params["key"], answer_of(visit.form), visit.now, sender_of(visit.form)
+    )
     with _refusals(_not_before_you()):
         try:
-            told = study_store.answer(visit.store, visit.token, key, given, visit.now)
+            told = await request.app.state.answers.answer(given)
         except StudyError as error:
             if type(error) is not StudyError:
                 raise
-            return _incomplete(visit)
+            return await run_in_threadpool(_incomplete, visit)
     notice = "saved" if told.outcome == "answered" else "timed-out"
     if _wants_json(visit.request):
         return JSONResponse({"outcome": told.outcome, "next": f"/study?notice={notice}"})
     return _back(notice)
+
+
+# Not a route of FastAPI's: when the time ends for a whole room, all answers arrive at once, and its reading of
+# parameters and its thread for each would take half of the time.
+reader_router.add_route("/study/answer/{key}", answer, methods=["POST"])
 
 
 @reader_router.post("/study/move-on/{key}")
@@ -231,6 +240,25 @@ def continue_elsewhere(visit: Posted) -> Response:
         page = study_store.shown_now(visit.store, visit.token, visit.now)
     link = str(visit.request.url_for("invitation_page", invitation=invitation))
     return _render(visit, page, "study/elsewhere.html.jinja", link=link)
+
+
+@reader_router.get("/study/sign-out")
+def ask_to_sign_out(visit: Seen) -> Response:
+    """What it means, and a link for later."""
+    with _refusals(_no_session()):
+        page = study_store.shown_now(visit.store, visit.token, visit.now)
+    return _render(visit, page, "study/sign_out.html.jinja")
+
+
+@reader_router.post("/study/sign-out")
+def sign_out(visit: Posted) -> Response:
+    """End the session here, on the server and in the browser."""
+    with _refusals(_no_session()):
+        page = study_store.shown_now(visit.store, visit.token, visit.now)
+        study_store.sign_out(visit.store, visit.token, visit.now)
+    response = _render(visit, page, "study/signed_out.html.jinja")
+    READER.clear(visit.request, response)
+    return response
 
 
 @reader_router.get("/study/withdraw")

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import FormData
 
 from cutis.study import Answer
+from cutis.study.store import SentBy
 from cutis.web.refusals import Refusal
 
 MOST_CHOICES = 20
@@ -57,6 +58,11 @@ def answer_of(form: FormData) -> Answer:
             return NO_ANSWER
         confidence = int(text)
     return Answer(choices=choices, confidence=confidence)
+
+
+def sender_of(form: FormData) -> SentBy:
+    """Whether the browser says that it sent the answer itself because the time was up: the field ``sent_by``."""
+    return "time limit" if form.get("sent_by") == "time limit" else "reader"
 
 
 def report_of(body: bytes) -> BrowserReport:

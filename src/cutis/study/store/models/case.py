@@ -11,8 +11,9 @@ from cutis.study.store.models.base import Base, CanonicalJson
 class Case(Base):
     """An image, its truth, what is known of the patient and what the AI says of it.
 
-    A :class:`cutis.study.StudyCase`, in its order (``place``), with the :class:`cutis.study.store.CaseAid` of it. None
-    of it leaves the store but by :func:`cutis.study.store.shown_now`, the pictures and the exports.
+    A :class:`cutis.study.StudyCase`, in its order (``place``), with the :class:`cutis.study.AiOutput` of it and where
+    its heatmap lies. None of it leaves the store but by :func:`cutis.study.store.shown_now`, the pictures and the
+    exports.
     """
 
     __tablename__ = "cases"
@@ -32,4 +33,5 @@ class Case(Base):
     age: Mapped[int | None]
     sex: Mapped[str | None] = mapped_column(Text)
     site: Mapped[str | None] = mapped_column(Text)
-    aid: Mapped[dict[str, Any] | None] = mapped_column(CanonicalJson)
+    ai_output: Mapped[dict[str, Any] | None] = mapped_column(CanonicalJson)
+    heatmap_path: Mapped[str | None] = mapped_column(Text)

@@ -19,7 +19,9 @@ class Step(Base):
     to show one while an earlier one is not left, and to change one that is left (see the migration). ``key`` is
     random: pages and picture addresses name a step by it, and it tells nothing.
 
-    With a time limit, ``due_at`` is what the reader is told and ``accepted_until`` what counts.
+    ``sent_by`` is ``reader`` or ``time limit`` (the browser sent the answer when the time was up), as the browser tells
+    it; empty in studies made before it was recorded. With a time limit, ``due_at`` is what the reader is told and
+    ``accepted_until`` what counts.
     """
 
     __tablename__ = "steps"
@@ -47,6 +49,9 @@ class Step(Base):
             "outcome IS NULL OR outcome = 'answered' OR due_at IS NOT NULL", name="timed_out_only_with_limit"
         ),
         CheckConstraint("left_at IS NULL OR left_at >= shown_at", name="left_after_shown"),
+        CheckConstraint(
+            "sent_by IS NULL OR (sent_by IN ('reader', 'time limit') AND answer IS NOT NULL)", name="sent_by"
+        ),
         Index(
             "uq_steps_one_on_screen",
             "reader_id",
@@ -69,4 +74,5 @@ class Step(Base):
     outcome: Mapped[str | None] = mapped_column(String(9))
     answered_at: Mapped[datetime | None] = mapped_column(UtcTime)
     answer: Mapped[dict[str, Any] | None] = mapped_column(CanonicalJson)
+    sent_by: Mapped[str | None] = mapped_column(String(10))
     left_at: Mapped[datetime | None] = mapped_column(UtcTime)

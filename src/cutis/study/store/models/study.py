@@ -13,13 +13,14 @@ class Study(Base):
     """A study: its design is fixed when it is created.
 
     ``key`` is random: it stands in every hash of the event log, so that no event fits into another study.
-    After ``closed_at`` nothing is answered any more.
+    After ``closed_at`` nothing is answered any more. While ``paused_at`` is given no new case is shown.
     """
 
     __tablename__ = "studies"
     __table_args__ = (
         UniqueConstraint("key"),
         CheckConstraint("closed_at IS NULL OR closed_at >= created_at", name="closed_after_created"),
+        CheckConstraint("paused_at IS NULL OR paused_at >= created_at", name="paused_after_created"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -28,3 +29,4 @@ class Study(Base):
     design: Mapped[dict[str, Any]] = mapped_column(CanonicalJson)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     closed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    paused_at: Mapped[datetime | None] = mapped_column(UtcTime)
