@@ -86,8 +86,9 @@ def test_every_page_is_accessible_at_both_widths_in_light_and_dark(open_study) -
     check()
     page.get_by_role("link", name="Stay in the study").click()
     reader.press("Go on")
+    page.get_by_role("button", name="Show the case").wait_for()  # else the next page comes while this one is on its way
     pause_study(study.store, study.id, study.clock())
-    page.reload()
+    page.goto(f"{reader.address}/study")
     assert reader.heading() == "The study is paused"
     check()
     resume_study(study.store, study.id, study.clock())
