@@ -28,7 +28,9 @@ class Visitor:
 
     def __init__(self, browser, address: str, path: str = "/", **options) -> None:
         self.address = address
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en", **options})
+        self.context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 800}, "locale": "en", "reduced_motion": "reduce", **options}
+        )
         self.context.set_default_timeout(15_000)
         self.page = self.context.new_page()
         self.errors: list[str] = []

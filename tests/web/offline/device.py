@@ -15,7 +15,9 @@ class Device:
     """A browser of its own at the offline page; ``asked``: addresses it asked for since it was cleared."""
 
     def __init__(self, browser, address, **options):
-        self.context = browser.new_context(**{"viewport": {"width": 390, "height": 844}, **options})
+        self.context = browser.new_context(
+            **{"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce", **options}
+        )
         self.context.set_default_timeout(30_000)
         self.context.add_init_script(LISTENING)
         self.asked, self.errors = [], []

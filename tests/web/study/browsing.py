@@ -13,7 +13,9 @@ class Browsing:
 
     def __init__(self, browser: Any, address: str, study: Study, name: str = "R1", **options: Any) -> None:
         self.address = address
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        self.context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}  # no colour half-way
+        )
         self.context.set_default_timeout(15_000)
         self.errors: list[str] = []
         self.page = self.context.new_page()
