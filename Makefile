@@ -52,6 +52,8 @@ bench: install ## every measured figure of the README and the docs (hours; most 
 	$(BIN)/python benchmarks/explanations.py
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/many_rows.py
+	$(BIN)/python benchmarks/study_load.py
+	$(BIN)/python benchmarks/serving.py --load 60 --soak 50000
 
 clean: ## remove what make made
 	rm -rf .venv cutis-demo dist
