@@ -41,7 +41,7 @@ _COLUMNS = """\
 | arm | the arm in which it was answered |
 | outcome | `answered`, `timed out`, or empty: open, or open when the study was closed |
 | shown_at, due_at, answered_at | the server's time, UTC; `due_at` only with a time limit |
-| `sent_by` | `reader`, or `time limit`: the browser sent what was chosen. Empty in studies of before |
+| sent_by | `reader`, or `time limit`: the browser sent what was chosen. Empty in studies made before this |
 | seconds | from showing to the answer that is kept |
 | choices | ids of the options, `\\|` between several, the likeliest first |
 | confidence | 0–100 or a word of the design |
