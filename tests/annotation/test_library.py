@@ -11,7 +11,7 @@ from PIL import Image
 from sqlalchemy import create_engine, inspect, text
 
 from cutis.annotation.browse import Filters, diagnosis_counts, images_page
-from cutis.annotation.database import VERSION_TABLE, migration_config, open_database
+from cutis.annotation.database import SCHEMA, VERSION_TABLE, open_database
 from cutis.annotation.errors import AccessError, AnnotationError, LibraryError
 from cutis.annotation.history import verify
 from cutis.annotation.library import create_library, opened_library
@@ -19,6 +19,7 @@ from cutis.annotation.people import invite, join, list_people, person_of, sign_o
 from cutis.annotation.saving import annotated_image
 from cutis.annotation.status import library_status
 from cutis.annotation.tables import Base
+from cutis.database import migration_config
 
 from .conftest import START, Room, box, frame_of
 
@@ -136,7 +137,7 @@ def test_migrations_make_what_the_tables_say_and_take_it_away_again(kind, tmp_pa
             if str(each.name).startswith("ck_")
         }
     with engine.begin() as connection:
-        command.downgrade(migration_config(connection), "base")
+        command.downgrade(migration_config(SCHEMA, connection), "base")
     with engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) == {VERSION_TABLE}
     engine.dispose()

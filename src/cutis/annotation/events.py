@@ -6,20 +6,17 @@ The hash of an event is SHA-256 over the canonical JSON (keys in order, no space
 make a whole new chain; the last hash, written down elsewhere, shows that.
 """
 
-import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
 from cutis.annotation.errors import AnnotationError, LibraryError
-from cutis.annotation.tables import EventRow, LibraryRow, canonical_json
+from cutis.annotation.tables import EventRow, LibraryRow
+from cutis.database import content_sha256, steady
 
 FIRST = "0" * 64
 """What stands before the first event."""
-
-STEP_BACK = timedelta(seconds=5)
-"""How far the server's clock may go back (it is corrected now and then): the time then stands still."""
 
 Kind = Literal["created", "invited", "joined", "signed out", "saved", "adjudicated", "imported"]
 
@@ -58,7 +55,7 @@ class Log:
         ).one_or_none()
         self._sequence = -1 if row is None else row.sequence
         self.head: str = FIRST if row is None else row.hash
-        self.now = _steady(now, None if row is None else row.at)
+        self.now = steady(now, None if row is None else row.at, AnnotationError)
 
     def append(
         self, kind: Kind, details: dict[str, Any], *, person: str | None = None, image: str | None = None
@@ -83,23 +80,3 @@ def event_hash(library_key: str, event: LoggedEvent) -> str:
         "previous": event.previous,
     }
     return content_sha256(told)
-
-
-def content_sha256(value: Any) -> str:
-    """SHA-256, in hexadecimal, of the canonical JSON of a value."""
-    return hashlib.sha256(canonical_json(value).encode("ascii")).hexdigest()
-
-
-def _steady(now: datetime, last: datetime | None) -> datetime:
-    if now.tzinfo is None:
-        raise ValueError("the time has no time zone")
-    now = now.astimezone(UTC)
-    if last is None or now >= last:
-        return now
-    if last - now > STEP_BACK:
-        raise AnnotationError(
-            f"the server's clock ({now:%Y-%m-%d %H:%M:%S} UTC) is behind what it showed before "
-            f"({last:%Y-%m-%d %H:%M:%S} UTC)",
-            fix="Set the clock; nothing was saved.",
-        )
-    return last

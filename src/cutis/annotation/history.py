@@ -7,12 +7,13 @@ from sqlalchemy import Connection, select
 
 from cutis.annotation.content import Annotation, Box
 from cutis.annotation.errors import ChainError
-from cutis.annotation.events import FIRST, LoggedEvent, content_sha256, event_hash
+from cutis.annotation.events import FIRST, LoggedEvent, event_hash
 from cutis.annotation.library import GIVEN, Library
 from cutis.annotation.people import people_in
 from cutis.annotation.saving import Kept, annotation_from, settled, state_values
 from cutis.annotation.settlement import settle
 from cutis.annotation.tables import EventRow, ImageRow, KeptRow, LibraryRow
+from cutis.database import content_sha256
 from cutis.taxonomy import shipped_taxonomy
 
 _COLUMNS = (

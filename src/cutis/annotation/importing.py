@@ -15,7 +15,8 @@ from cutis.annotation.library import Library
 from cutis.annotation.people import people_in
 from cutis.annotation.saving import kept_of, put
 from cutis.annotation.settled_images import LESION
-from cutis.annotation.tables import AnyRow, ImageRow
+from cutis.annotation.tables import ImageRow
+from cutis.database import AnyRow
 from cutis.errors import TaxonomyError, listed
 from cutis.taxonomy import VOCABULARIES, shipped_taxonomy, vocabulary
 

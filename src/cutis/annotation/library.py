@@ -16,11 +16,12 @@ from PIL import Image
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.engine import URL
 
-from cutis.annotation.database import Database, open_database, parsed_url
+from cutis.annotation.database import SCHEMA, open_database
 from cutis.annotation.errors import AnnotationError, LibraryError
-from cutis.annotation.events import Log, content_sha256
+from cutis.annotation.events import Log
 from cutis.annotation.tables import ImageRow, LibraryRow, PersonRow
 from cutis.data import check_images, check_manifest, write_manifest
+from cutis.database import Database, content_sha256, parsed_url
 from cutis.errors import listed
 from cutis.files import replacing_folder, write_text
 
@@ -281,7 +282,7 @@ def _kept_url(database: str | None) -> str:
     """What the folder's file names: without the password."""
     if database is None:
         return DATABASE
-    url = parsed_url(database)
+    url = parsed_url(database, SCHEMA)
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{Path(str(url.database)).resolve()}"
     bare = URL.create(url.drivername, url.username, None, url.host, url.port, url.database)

@@ -7,10 +7,10 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
-from cutis.annotation.database import Database
 from cutis.annotation.errors import AccessError
 from cutis.annotation.events import Log
-from cutis.annotation.tables import AnyRow, PersonRow
+from cutis.annotation.tables import PersonRow
+from cutis.database import AnyRow, Database
 
 Role = Literal["annotator", "curator"]
 

@@ -12,7 +12,8 @@ from cutis.annotation.events import Kind, Log
 from cutis.annotation.library import Library
 from cutis.annotation.people import Person, people_in
 from cutis.annotation.settlement import Settlement, State, settle
-from cutis.annotation.tables import AnyRow, ImageRow, KeptRow, canonical_json
+from cutis.annotation.tables import ImageRow, KeptRow
+from cutis.database import AnyRow, canonical_json
 
 
 class Kept(NamedTuple):

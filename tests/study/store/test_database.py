@@ -13,10 +13,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
+from cutis.database import content_sha256, migration_config
 from cutis.study.store import ChainError, LoggedEvent, Store, StoreError, open_store, verify_chain
-from cutis.study.store.database import migration_config
-from cutis.study.store.events import content_sha256, event_hash
-from cutis.study.store.models import Base, Event, Study, canonical_json
+from cutis.study.store.database import SCHEMA
+from cutis.study.store.events import event_hash
+from cutis.study.store.models import Base, Event, Study
 
 from .conftest import AIDED, START, UNAIDED, Room, design_of, room_in
 
@@ -43,7 +44,7 @@ def test_migrations_make_what_the_models_say_and_take_it_away_again(
             if str(each.name).startswith("ck_")
         }
     with engine.begin() as connection:
-        command.downgrade(migration_config(connection), "base")
+        command.downgrade(migration_config(SCHEMA, connection), "base")
     with engine.connect() as connection:
         assert set(inspect(connection).get_table_names()) == {"alembic_version"}
         if kind == "postgresql":
@@ -65,7 +66,7 @@ def test_a_study_of_the_first_version_opens_and_its_log_still_holds(
     store.close()
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
-        command.downgrade(migration_config(connection), "1")
+        command.downgrade(migration_config(SCHEMA, connection), "1")
         first = connection.execute(text("SELECT aid FROM cases ORDER BY study_id, place")).scalars().all()
         assert json.loads(str(first[0])) == {
             "differential": [["malignant-melanoma", 0.8125], ["nevus", 0.1875]],
@@ -199,7 +200,7 @@ def test_times_come_back_in_utc_to_the_microsecond(store: Store, room: Room) -> 
 
 
 def test_what_another_process_holds_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutis.study.store.database.BUSY_SECONDS", 0)
+    monkeypatch.setattr("cutis.database.connection.BUSY_SECONDS", 0)
     store = open_store(tmp_path / "study.db")
     other = sqlite3.connect(tmp_path / "study.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -207,12 +208,6 @@ def test_what_another_process_holds_is_told_in_a_line(tmp_path: Path, monkeypatc
         store.write(lambda connection: None)
     other.close()
     store.close()
-
-
-def test_canonical_json_is_one_way_of_writing() -> None:
-    assert canonical_json({"b": 1.5, "a": "Ä\x00\ud800"}) == '{"a":"\\u00c4\\u0000\\ud800","b":1.5}'
-    with pytest.raises(ValueError, match="JSON"):
-        canonical_json(float("nan"))
 
 
 LATE, EARLY = "2031-03-01 23:00:00.000000", "2031-03-01 01:00:00.000000"

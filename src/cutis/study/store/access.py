@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Update, bindparam, func, select, update
 from sqlalchemy.orm import aliased
 
+from cutis.database import AnyRow
 from cutis.study.design import StudyDesign, StudyError
 from cutis.study.store.database import Store
 from cutis.study.store.errors import AccessError
 from cutis.study.store.events import Head, Log, steady, write_logs
-from cutis.study.store.models import AnyRow, Event, Reader, Step, Study
+from cutis.study.store.models import Event, Reader, Step, Study
 
 T = TypeVar("T")
 

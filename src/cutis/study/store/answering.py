@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from cutis.database import AnyRow, canonical_json
 from cutis.study.answers import Answer, check_answer
 from cutis.study.design import StudyError
 from cutis.study.store.access import (
@@ -24,7 +25,6 @@ from cutis.study.store.access import (
 )
 from cutis.study.store.database import Store
 from cutis.study.store.errors import AnswerKeptError, not_before_you, study_closed
-from cutis.study.store.models import AnyRow, canonical_json
 from cutis.study.store.steps import (
     has_feedback,
     is_changeable,

@@ -1,18 +1,13 @@
-"""The database of reader studies: a SQLite file or PostgreSQL, by URL, with the same code."""
+"""The database of reader studies."""
 
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy import Connection, select
 
+from cutis.database import Database, Schema
 from cutis.study.design import StudyDesign
 from cutis.study.store.errors import StoreError
 from cutis.study.store.group_commit import GroupCommit
@@ -20,53 +15,20 @@ from cutis.study.store.models import Study
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 10
-"""How long a transaction waits for another process before it gives up."""
-
-_ADVISORY_LOCK = 0x6375746973  # "cutis": one process at a time migrates a PostgreSQL database
+SCHEMA = Schema(keeps="a study", migrations=Path(__file__).parent / "migrations", error=StoreError)
 
 
-class Store:
-    """An open database; to be shared by all threads of a process. Made by :func:`open_store`."""
+class Store(Database):
+    """An open database of reader studies; to be shared by all threads of a process. Made by :func:`open_store`."""
 
-    def __init__(self, engine: Engine, url: URL) -> None:
-        self._engine = engine
-        sqlite = engine.dialect.name == "sqlite"
-        self._group = GroupCommit(engine) if sqlite else None
-        self._reading = engine.execution_options(
-            **{"cutis_reads": True}
-            if sqlite
-            else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # one moment for all of a page
-        )
+    def __init__(self, url: str | Path) -> None:
+        super().__init__(url, SCHEMA)
+        self._group = GroupCommit(self._engine) if self._engine.dialect.name == "sqlite" else None
         self._designs: dict[int, StudyDesign] = {}
         self._designs_lock = threading.Lock()
-        self.name = url.render_as_string(hide_password=True)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
-        """Do the work in a transaction; when this returns, it is on the disk. What it raises undoes it.
-
-        Raises:
-            StoreError: the database cannot be reached, is busy or full.
-        """
-        try:
-            if self._group is not None:
-                return self._group.write(work)
-            with self._engine.begin() as connection:
-                return work(connection)
-        except (OperationalError, PoolTimeoutError) as error:
-            raise self._unavailable(error) from error
-
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """Do the work in a transaction that only reads: it waits for no writer.
-
-        Raises:
-            StoreError: the database cannot be reached.
-        """
-        try:
-            with self._reading.begin() as connection:
-                return work(connection)
-        except (OperationalError, PoolTimeoutError) as error:
-            raise self._unavailable(error) from error
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        return super()._transact(work) if self._group is None else self._group.write(work)
 
     def design(self, connection: Connection, study_id: int) -> StudyDesign:
         """A study's design; it never changes, so it is read once.
@@ -83,24 +45,9 @@ class Store:
         with self._designs_lock:
             return self._designs.setdefault(study_id, StudyDesign.model_validate(fields))
 
-    def close(self) -> None:
-        """Give back all connections."""
-        self._engine.dispose()
-
-    def _unavailable(self, error: Exception) -> StoreError:
-        return StoreError(
-            f"the database does not answer ({_first_line(error)})",
-            where=self.name,
-            fix="Nothing was changed; try again, and see that it runs, that no other program holds it and that its "
-            "disk is not full.",
-        )
-
 
 def open_store(url: str | Path) -> Store:
     """Open a database; make its tables, or bring them up to date, where that is needed.
-
-    SQLite commits with ``synchronous=FULL`` and a write-ahead log, PostgreSQL with ``synchronous_commit=on``: what is
-    acknowledged outlives a crash.
 
     Args:
         url: a file (``study.db``), ``sqlite:///study.db`` or ``postgresql://user:password@host/database``.
@@ -108,92 +55,4 @@ def open_store(url: str | Path) -> Store:
     Raises:
         StoreError: it cannot be opened, or was made by a newer cutis.
     """
-    parsed = _parsed(url)
-    name = parsed.render_as_string(hide_password=True)
-    if parsed.get_backend_name() == "sqlite":
-        engine = _sqlite_engine(parsed)
-    else:
-        engine = create_engine(
-            parsed,
-            isolation_level="READ COMMITTED",  # with the row of the reader locked, which is all that a rule needs
-            connect_args={"options": "-c synchronous_commit=on -c timezone=UTC", "connect_timeout": BUSY_SECONDS},
-            pool_size=12,  # more at once than a server with a few cores gains from
-            max_overflow=0,
-            pool_pre_ping=True,
-        )
-    try:
-        _migrate(engine)
-    except CommandError as error:
-        engine.dispose()
-        raise StoreError(
-            f"the database is of another version ({_first_line(error)})", where=name, fix="Use the cutis that made it."
-        ) from error
-    except DBAPIError as error:
-        engine.dispose()
-        raise StoreError(
-            f"the database cannot be opened ({_first_line(error)})",
-            where=name,
-            fix="Check the address, that the server runs and that you may write there.",
-        ) from error
-    return Store(engine, parsed)
-
-
-def migration_config(connection: Connection | None = None) -> Config:
-    """Alembic's settings for the migrations that lie in this package; there is no alembic.ini."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
-
-
-def _migrate(engine: Engine) -> None:
-    with engine.begin() as connection:  # SQLite: BEGIN IMMEDIATE, so that a second process waits here
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-        command.upgrade(migration_config(connection), "head")
-
-
-def _parsed(url: str | Path) -> URL:
-    if isinstance(url, Path) or "://" not in url:
-        return URL.create("sqlite", database=str(url))
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise StoreError(
-            "the address of the database is not valid", fix="Write sqlite:///FILE or postgresql://USER@HOST/DATABASE."
-        ) from error
-    if parsed.drivername in ("postgresql", "postgres"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
-        raise StoreError(
-            f"'{parsed.drivername}' is no database that cutis uses",
-            fix="Write sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
-        )
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise StoreError("a study in memory would be lost", fix="Name a file: sqlite:///FILE.")
-    return parsed
-
-
-def _sqlite_engine(url: URL) -> Engine:
-    folder = Path(str(url.database)).absolute().parent
-    if not folder.is_dir():
-        raise StoreError(f"the folder {folder} does not exist", where=str(url.database), fix="Make it first.")
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=20, max_overflow=20)
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver begins no transaction by itself: ``begin`` below does
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS}000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        reads = connection.get_execution_options().get("cutis_reads", False)
-        # A writer says so at once: two that began as readers could each wait for the other.
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return Store(url)

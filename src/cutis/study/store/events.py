@@ -9,24 +9,22 @@ The hash of an event is SHA-256 over the canonical JSON (keys in order, no space
 chain; a hash of a seal kept elsewhere (:func:`seal` returns it) shows that.
 """
 
-import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
+from cutis import database
+from cutis.database import content_sha256
 from cutis.study.store.errors import NotNowError
-from cutis.study.store.models import Event, canonical_json
+from cutis.study.store.models import Event
 
 STUDY_CHAIN = -1
 """The chain of the study itself; a reader's is their number."""
 
 FIRST = "0" * 64
 """What stands before the first event of a chain."""
-
-STEP_BACK = timedelta(seconds=5)
-"""How far the server's clock may go back (it is corrected now and then): the time then stands still for a reader."""
 
 Kind = Literal[
     "created",
@@ -109,24 +107,13 @@ def heads(connection: Connection, study_id: int) -> dict[int, Head]:
 
 
 def steady(now: datetime, last: datetime | None) -> datetime:
-    """The time to reckon with: never before the last event of this chain.
+    """The time to reckon with: never before the last event of this chain, and in UTC.
 
     Raises:
-        NotNowError: the server's clock went back by more than ``STEP_BACK``.
+        NotNowError: the server's clock went back.
         ValueError: ``now`` has no time zone.
     """
-    if now.tzinfo is None:
-        raise ValueError("the time has no time zone")
-    now = now.astimezone(UTC)
-    if last is None or now >= last:
-        return now
-    if last - now > STEP_BACK:
-        raise NotNowError(
-            f"the server's clock ({now:%Y-%m-%d %H:%M:%S} UTC) is behind what it showed before "
-            f"({last:%Y-%m-%d %H:%M:%S} UTC)",
-            fix="Set the clock; nothing was recorded.",
-        )
-    return last
+    return database.steady(now, last, NotNowError)
 
 
 def event_hash(study_key: str, event: LoggedEvent) -> str:
@@ -141,11 +128,6 @@ def event_hash(study_key: str, event: LoggedEvent) -> str:
         "previous": event.previous,
     }
     return content_sha256(told)
-
-
-def content_sha256(value: Any) -> str:
-    """SHA-256, in hexadecimal, of the canonical JSON of a value."""
-    return hashlib.sha256(canonical_json(value).encode("ascii")).hexdigest()
 
 
 class Log:

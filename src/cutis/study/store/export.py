@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, select
 
+from cutis.database import AnyRow, canonical_json
 from cutis.files import replacing
 from cutis.study.answer_readings import AnsweredStep, Measured, readings_from_answers
 from cutis.study.answers import Answer, right_choice
@@ -15,7 +16,7 @@ from cutis.study.cases import StudyCase
 from cutis.study.readings import Readings
 from cutis.study.store.database import Store
 from cutis.study.store.kept_cases import kept_cases
-from cutis.study.store.models import AnyRow, Case, Event, Item, Reader, Step, canonical_json
+from cutis.study.store.models import Case, Event, Item, Reader, Step
 from cutis.taxonomy import Risk
 
 _TIME = pl.Datetime("us", "UTC")

@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
+from cutis.database import content_sha256
 from cutis.errors import listed
 from cutis.study.ai_outputs import AiOutput
 from cutis.study.cases import StudyCase
 from cutis.study.design import Aid, StudyDesign, StudyError
-from cutis.study.store.events import content_sha256
 from cutis.study.store.models import Case
 
 _CASE = (

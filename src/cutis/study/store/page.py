@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, bindparam, func, select
 
+from cutis.database import AnyRow
 from cutis.study.ai_outputs import AiOutput, NamedProbability
 from cutis.study.answers import Answer
 from cutis.study.cases import StudyCase
@@ -20,7 +21,7 @@ from cutis.study.store.access import as_reader, find_reader
 from cutis.study.store.database import Store
 from cutis.study.store.errors import not_before_you
 from cutis.study.store.kept_cases import kept_case
-from cutis.study.store.models import AnyRow, Case, Item, Step, Study
+from cutis.study.store.models import Case, Item, Step, Study
 from cutis.study.store.steps import (
     has_feedback,
     is_changeable,

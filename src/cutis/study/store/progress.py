@@ -5,8 +5,9 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from cutis.database import AnyRow
 from cutis.study.store.database import Store
-from cutis.study.store.models import AnyRow, Event, Item, Reader, Step
+from cutis.study.store.models import Event, Item, Reader, Step
 from cutis.study.store.steps import opens_at
 
 ReaderState = Literal["to be invited", "invited", "joined", "reading", "paused", "wash-out", "finished", "withdrawn"]

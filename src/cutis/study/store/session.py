@@ -8,11 +8,11 @@ changes nothing and gives the same.
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from cutis.database import AnyRow, canonical_json
 from cutis.study.design import StudyError
 from cutis.study.store.access import Visit, as_reader
 from cutis.study.store.database import Store
 from cutis.study.store.errors import NotNowError, not_before_you, study_closed
-from cutis.study.store.models import AnyRow, canonical_json
 from cutis.study.store.steps import (
     GRACE,
     leave,

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, exists, func, select
 from sqlalchemy.orm import aliased
 
+from cutis.database import AnyRow
 from cutis.study.design import StudyDesign
 from cutis.study.store.access import Visit, write_visits
-from cutis.study.store.models import AnyRow, Item, Reader, Step, Study
+from cutis.study.store.models import Item, Reader, Step, Study
 
 GRACE = timedelta(seconds=2)
 """How long after its due time an answer still counts: it was on its way. The reader is told the due time alone."""

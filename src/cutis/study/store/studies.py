@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select
 
+from cutis.database import AnyRow, content_sha256
 from cutis.errors import listed
 from cutis.study import allocation
 from cutis.study.ai_outputs import AiOutput
@@ -16,9 +17,9 @@ from cutis.study.cases import StudyCase
 from cutis.study.design import StudyDesign, StudyError
 from cutis.study.store.database import Store
 from cutis.study.store.errors import NotNowError, StoreError
-from cutis.study.store.events import EMPTY, STUDY_CHAIN, Log, content_sha256, steady, write_logs
+from cutis.study.store.events import EMPTY, STUDY_CHAIN, Log, steady, write_logs
 from cutis.study.store.kept_cases import FORM, case_fields, check_ai, kept_cases
-from cutis.study.store.models import AnyRow, Case, Item, Reader, Step, Study
+from cutis.study.store.models import Case, Item, Reader, Step, Study
 
 _NAME = re.compile(r"[^\W_][\w .-]{0,63}")
 

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from cutis.database import content_sha256
 from cutis.files import replacing
 from cutis.study.store.database import Store
 from cutis.study.store.errors import ChainError, StoreError
-from cutis.study.store.events import FIRST, STUDY_CHAIN, LoggedEvent, content_sha256, event_hash
+from cutis.study.store.events import FIRST, STUDY_CHAIN, LoggedEvent, event_hash
 from cutis.study.store.kept_cases import cases_sha256
 from cutis.study.store.models import Event, Item, Reader, Step, Study
 

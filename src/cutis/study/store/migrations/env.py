@@ -1,4 +1,4 @@
-"""Alembic's entry: migrations run on the connection that :mod:`cutis.study.store.database` hands over."""
+"""Alembic's entry: migrations run on the connection that :mod:`cutis.database` hands over."""
 
 from alembic import context
 

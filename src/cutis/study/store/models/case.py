@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cutis.study.store.models.base import Base, CanonicalJson
+from cutis.database import CanonicalJson
+from cutis.study.store.models.base import Base
 
 
 class Case(Base):

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cutis.study.store.models.base import Base, UtcTime
+from cutis.database import UtcTime
+from cutis.study.store.models.base import Base
 
 
 class Reader(Base):

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cutis.study.store.models.base import Base, CanonicalJson, UtcTime
+from cutis.database import CanonicalJson, UtcTime
+from cutis.study.store.models.base import Base
 
 _ON_SCREEN = "shown_at IS NOT NULL AND left_at IS NULL"
 

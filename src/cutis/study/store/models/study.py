@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import CheckConstraint, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cutis.study.store.models.base import Base, CanonicalJson, UtcTime
+from cutis.database import CanonicalJson, UtcTime
+from cutis.study.store.models.base import Base
 
 
 class Study(Base):

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from cutis.study.store.models import canonical_json
+from cutis.database import canonical_json
 from cutis.taxonomy import OTHER, shipped_taxonomy
 
 revision = "2"
