@@ -140,7 +140,7 @@ def compared(
     labels = class_labels(target, manifest["diagnosis_node"].to_list(), manifest["source_diagnosis"].to_list()).label
     known = (labels >= 0) & (labels < len(target.ids))
     truth = labels[known]
-    clusters = clusters_of(manifest.filter(pl.Series(known)))
+    clusters = clusters_of(manifest.filter(pl.Series(known))).number
 
     def statistics(weights: np.ndarray) -> dict[str, np.ndarray]:
         told = {}

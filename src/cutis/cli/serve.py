@@ -67,6 +67,10 @@ def serve_verb(
     without_keys: Annotated[
         bool, typer.Option("--without-keys", help="Let anybody in the network use the API.")
     ] = False,
+    cases: Annotated[
+        Path | None,
+        typer.Option(metavar="MAP", help="Show similar cases of known diagnosis: a map that `cutis embed` wrote."),
+    ] = None,
     risk: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Costs, grades and advice of your own, as in risk.toml.")
     ] = None,
@@ -81,7 +85,8 @@ def serve_verb(
 ) -> None:
     """Serve the clinic's page and the API until Ctrl-C.
 
-    No photograph, and no word about a patient, is kept, logged or sent on. Without --keys the server listens at
+    No photograph, and no word about a patient, is kept, logged or sent on. With --cases, whoever may use the page may
+    see the photographs of that map, small. Without --keys the server listens at
     127.0.0.1 alone, unless --without-keys is said too. To be reached from other machines it should speak https:
     behind a proxy, or with --certificate and --key.
 
@@ -117,7 +122,20 @@ def serve_verb(
         if audit is not None:
             sha256 = str(model.about["weights_sha256"])
             noted = opened.enter_context(closing(AuditLog(audit, model=model.name, sha256=sha256)))
-        app = create_clinic_app(model, rule=rule, folder=bundle, keys=known, audit=noted, hosts=_hosts(host, address))
+        similar = None
+        if cases is not None:
+            from cutis.web import SimilarCases
+
+            similar = SimilarCases(model, cases)
+        app = create_clinic_app(
+            model,
+            rule=rule,
+            folder=bundle,
+            keys=known,
+            audit=noted,
+            cases=similar,
+            hosts=_hosts(host, address),
+        )
         scheme = "http" if certificate is None else "https"
         own = address.rstrip("/") or f"{scheme}://{shown_host(host)}:{listening.getsockname()[1]}"
         secured: dict[str, Any] = {}

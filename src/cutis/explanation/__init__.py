@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         NearestCases,
         case_library,
         photographs,
+        seen_pictures,
         similar_table,
     )
     from cutis.explanation.stability import shift_stability
@@ -170,6 +171,7 @@ _HOMES = {
         "NearestCases",
         "case_library",
         "photographs",
+        "seen_pictures",
         "similar_table",
     ),
     "stability": ("shift_stability",),
@@ -246,6 +248,7 @@ __all__ = [
     "read_map",
     "redrawn",
     "region_swatch",
+    "seen_pictures",
     "shift_stability",
     "shortcut_cases",
     "side_by_side",

@@ -9,7 +9,7 @@ the same patient and what an audit or a split keeps together are left out, and a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -177,10 +177,26 @@ def photographs(bundle: Bundle | OnnxBundle, paths: Sequence[str | Path]) -> Cas
     if len(set(names)) < len(names):
         doubled = sorted({each for each in names if names.count(each) > 1})
         raise ImageError(f"several files are called {listed(doubled)}", fix="Name them apart, or make a manifest.")
-    manifest = manifest_frame(
-        {"image_id": name, "image_path": str(path)} for name, path in zip(names, paths, strict=True)
-    )
-    return _library(bundle, manifest, images, [content_key(path) for path in paths], None)
+    seen = seen_pictures(bundle, images, names, [content_key(path) for path in paths])
+    return replace(seen, cases=seen.cases.with_columns(image_path=pl.Series([str(path) for path in paths])))
+
+
+def seen_pictures(
+    bundle: Bundle | OnnxBundle, pictures: Sequence[Pixels], names: Sequence[str], keys: Sequence[str]
+) -> CaseLibrary:
+    """Decoded pictures as a network sees them, of unknown diagnosis and without a path; nothing is cached or kept.
+
+    Args:
+        bundle: the network.
+        pictures: N, uint8, height × width × 3, of the bundle's decoded size.
+        names: N different ids.
+        keys: N, each the ``content_key`` of the file that a picture came from.
+
+    Raises:
+        BundleError: as for :func:`case_library`.
+    """
+    manifest = manifest_frame({"image_id": name} for name in names)
+    return _library(bundle, manifest, pictures, list(keys), None)
 
 
 def _library(

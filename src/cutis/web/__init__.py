@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cutis.web.clinic.app import create_clinic_app
     from cutis.web.clinic.audit_log import AuditLog
     from cutis.web.clinic.journal import JsonLines
+    from cutis.web.clinic.similar import SimilarCases
     from cutis.web.library.app import create_library_app
     from cutis.web.study.nurse import create_nurse_app
 
@@ -21,6 +22,7 @@ _HOMES = {
     "clinic.app": ("create_clinic_app",),
     "clinic.audit_log": ("AuditLog",),
     "clinic.journal": ("JsonLines",),
+    "clinic.similar": ("SimilarCases",),
     "library.app": ("create_library_app",),
     "study.nurse": ("create_nurse_app",),
 }
@@ -30,6 +32,7 @@ __all__ = [
     "AuditLog",
     "JsonLines",
     "KeyFile",
+    "SimilarCases",
     "create_clinic_app",
     "create_library_app",
     "create_nurse_app",

@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from cutis.study.store import Store, StoreError, close_overdue
+from cutis.web.pictures import Pictures
 from cutis.web.rate_limit import RateLimit
 from cutis.web.refusals import Refusal, refusal_response
 from cutis.web.rendering import STATIC, KeptStatic
 from cutis.web.security import Guard
 from cutis.web.study.answer_desk import AnswerDesk
-from cutis.web.study.pictures import Pictures
 from cutis.web.study.reader import reader_router
 
 OVERDUE_SECONDS = 30.0

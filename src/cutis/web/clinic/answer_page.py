@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from cutis.clinic import Answer, Diagnosis, Patient
 from cutis.models import BundleFacts
 from cutis.taxonomy import GRADES, RiskRule
 from cutis.web.clinic.words import class_key, class_name, often, percent
 from cutis.web.strings import Strings
+
+if TYPE_CHECKING:
+    from cutis.web.clinic.similar import SimilarCase
 
 _PARTS = 1000
 
@@ -75,6 +79,7 @@ class AnswerPage:
         set: its classes.
         always: names of the classes that are in every set.
         prior: ``uniform`` or ``training``: for which frequencies the probabilities hold.
+        cases: how many of known diagnosis there are to compare it with; 0 for none.
     """
 
     image: str
@@ -96,6 +101,20 @@ class AnswerPage:
     set: tuple[Row, ...]
     always: str
     prior: str
+    cases: int = 0
+
+
+@dataclass(frozen=True)
+class SimilarRow:
+    """A case like this one on the page: its picture's address, its diagnosis in ``language``, and where it is from."""
+
+    address: str
+    name: str
+    language: str
+    malignancy: str
+    confirmed: str
+    origin: str
+    similarity: str
 
 
 def answer_page(
@@ -136,6 +155,25 @@ def answer_page(
         always=_listed([rows[each].name for each in answer.always_in_set], w),
         prior=bundle.calibration.prior,
     )
+
+
+def similar_rows(cases: "Sequence[SimilarCase]", w: Strings) -> tuple[SimilarRow, ...]:
+    """Cases like this one in words, in their order."""
+    told = []
+    for each in cases:
+        name, language = class_name(w, each.class_id or "", each.name)
+        told.append(
+            SimilarRow(
+                address=f"/similar/{each.case}.jpg",
+                name=name,
+                language=language,
+                malignancy=each.malignancy if f"malignancy.{each.malignancy}" in w.words else "unknown",
+                confirmed=w.words.get(f"confirmed.{each.confirmed.replace(' ', '-')}", each.confirmed),
+                origin=" ".join(part for part in (each.source, each.image_id) if part),
+                similarity=f"{each.similarity:.2f}",
+            )
+        )
+    return tuple(told)
 
 
 def learnt_from(bundle: BundleFacts) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +26,9 @@ from cutis.web.refusals import Refusal, refusal_response
 from cutis.web.rendering import STATIC, KeptStatic
 from cutis.web.security import FIELD_BYTES, Guard
 
+if TYPE_CHECKING:
+    from cutis.web.clinic.similar import SimilarCases
+
 
 def create_clinic_app(
     bundle: OnnxBundle,
@@ -34,6 +38,7 @@ def create_clinic_app(
     keys: KeyFile | None = None,
     limits: Limits | None = None,
     audit: AuditLog | None = None,
+    cases: "SimilarCases | None" = None,
     hosts: Sequence[str] = (),
     rooms: Sequence[APIRouter] = (),
 ) -> FastAPI:
@@ -46,6 +51,7 @@ def create_clinic_app(
         keys: who may use the API; None: anybody who reaches it.
         limits: what is taken.
         audit: where each answer is noted; whoever opened it closes it.
+        cases: of known diagnosis, to be shown beside an answer to whoever asks.
         hosts: names by which the server may be addressed, without ports; empty: any. A page of another site that
             has its own name lead to this machine is then refused.
         rooms: more pages.
@@ -54,7 +60,7 @@ def create_clinic_app(
         title="cutis", docs_url=None, redoc_url=None, openapi_url=OPENAPI, swagger_ui_oauth2_redirect_url=None,
         lifespan=_with_engine,
     )  # fmt: skip
-    engine = Engine(bundle, rule=rule, limits=limits, folder=folder, audit=audit)
+    engine = Engine(bundle, rule=rule, limits=limits, folder=folder, audit=audit, cases=cases)
     app.state.engine = engine
     app.state.metrics = Metrics(engine)
     app.state.senders = Senders(keys)

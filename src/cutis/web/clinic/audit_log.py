@@ -36,7 +36,7 @@ class AuditLog:
         """One line.
 
         Args:
-            what: ``"predict"`` or ``"explain"``.
+            what: ``"predict"``, ``"explain"`` or ``"similar"``.
             images: how many photographs were answered.
 
         Raises:

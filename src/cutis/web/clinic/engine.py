@@ -6,7 +6,7 @@ import asyncio
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +28,7 @@ from cutis.web.refusals import Refusal
 
 if TYPE_CHECKING:  # the log names the request, whose figures name the engine
     from cutis.web.clinic.audit_log import AuditLog
+    from cutis.web.clinic.similar import SimilarCase, SimilarCases  # imported only where cases are to be shown
 
 _T = TypeVar("_T")
 
@@ -109,6 +110,7 @@ class Engine:
         limits: what is taken.
         folder: where the bundle lies, from which heatmaps load it in torch; None: it is the one that comes with cutis.
         audit: where each answer is noted; None: nowhere.
+        cases: of known diagnosis, to be shown beside an answer; None: none are.
 
     Attributes:
         ready: whether it is warm and not closed.
@@ -125,10 +127,12 @@ class Engine:
         limits: Limits | None = None,
         folder: Path | None = None,
         audit: "AuditLog | None" = None,
+        cases: "SimilarCases | None" = None,
     ) -> None:
         self.bundle = bundle
         self.rule = rule
         self.limits = limits or Limits()
+        self.cases = cases
         self.ready = False
         self.waiting = 0
         self.answered = 0
@@ -234,6 +238,20 @@ class Engine:
         self._note("explain", 1)
         return found
 
+    async def similar(self, photograph: Photograph) -> "list[SimilarCase]":
+        """The cases that the network sees as nearest.
+
+        Raises:
+            Refusal: 404, the server has no cases; 503, too many wait; 504, it took too long.
+        """
+        if self.cases is None:
+            raise Refusal(404, "no-page", back="/")
+        with self._taken(1):
+            run = asyncio.get_running_loop().run_in_executor(self._network, self.cases.nearest, photograph)
+            found = await self._timed(_awaited(run))
+        self._note("similar", 1)
+        return found
+
     async def close(self) -> None:
         """Finish what runs, then stop all threads and processes."""
         self.ready = False
@@ -332,6 +350,10 @@ class Engine:
 
 def _threads() -> tuple[ThreadPoolExecutor, ThreadPoolExecutor]:
     return ThreadPoolExecutor(_DECODERS, "cutis-decode"), ThreadPoolExecutor(1, "cutis-network")
+
+
+async def _awaited(work: Awaitable[_T]) -> _T:
+    return await work
 
 
 async def _together(jobs: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:

@@ -7,7 +7,7 @@ The photograph is never kept here, so a heatmap is asked for with the photograph
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any
@@ -21,8 +21,15 @@ from starlette.concurrency import run_in_threadpool
 from cutis.audit import photograph_quality
 from cutis.clinic import Answer, Patient, Photograph
 from cutis.data import FITZPATRICK_SKIN_TYPES
-from cutis.errors import TaxonomyError
-from cutis.web.clinic.answer_page import AnswerPage, answer_page, learnt_from, notes_in_words, unfit_in_words
+from cutis.errors import ImageError, TaxonomyError
+from cutis.web.clinic.answer_page import (
+    AnswerPage,
+    answer_page,
+    learnt_from,
+    notes_in_words,
+    similar_rows,
+    unfit_in_words,
+)
 from cutis.web.clinic.crop import WHOLE, Box, cropped, suggested_box
 from cutis.web.clinic.sent import SITES, Problem, Sent, read_sent
 from cutis.web.clinic.words import LANGUAGES, class_name, clinic_words, language_of
@@ -84,6 +91,7 @@ async def answered(request: Request, sent: Posted) -> Response:
     engine = request.app.state.engine
     w = _words(request)
     view = answer_page(answer, engine.bundle, engine.rule, sent.patient, sent.site, datetime.now(UTC), w)
+    view = replace(view, cases=len(engine.cases) if engine.cases else 0)
     if _is_script(request):
         return HTMLResponse(environment().get_template("clinic/answer.html.jinja").render(view=view, w=w))
     return _start_page(request, view=view, given=_given(sent.patient, sent.site))
@@ -125,6 +133,34 @@ async def heatmap(request: Request, sent: Posted) -> Response:
     pictures = {"overlay": found.overlay, "scale": found.scale}
     told = {key: base64.b64encode(png).decode("ascii") for key, png in pictures.items()}
     return JSONResponse({**told, "name": name, "language": language, "unclear": found.unclear})
+
+
+@clinic_router.post("/similar")
+async def similar(request: Request, sent: Posted) -> Response:
+    """Cases like this one, for the script: a part of the page."""
+    if isinstance(sent, Response):
+        return sent
+    engine = request.app.state.engine
+    try:
+        found = await engine.similar(await _photograph(request, sent))
+    except (Problem, Refusal) as error:
+        return _refused(request, error)
+    w = _words(request)
+    part = environment().get_template("clinic/similar.html.jinja")
+    return HTMLResponse(part.render(cases=similar_rows(found, w), learnt=sum(each.learnt for each in found), w=w))
+
+
+@clinic_router.get("/similar/{case}.jpg")
+def similar_picture(request: Request, case: int) -> Response:
+    """The small picture of a case."""
+    cases = request.app.state.engine.cases
+    if cases is None:
+        raise Refusal(404, "no-page", back="/")
+    try:
+        picture = cases.jpeg(case)
+    except (IndexError, ImageError) as error:
+        raise Refusal(404, "no-page", back="/") from error
+    return Response(picture, media_type="image/jpeg")
 
 
 @clinic_router.get("/card")

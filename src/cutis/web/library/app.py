@@ -12,13 +12,13 @@ from cutis.web.app import utc_now
 from cutis.web.library.browse_pages import browse_router
 from cutis.web.library.curator_pages import curator_router
 from cutis.web.library.image_pages import BODY_BYTES, image_router
-from cutis.web.library.pictures import Thumbnails
 from cutis.web.library.sign_in import sign_in_router
 from cutis.web.library.visit import NotSignedIn, Problem, lead_to_sign_in, show_problem, tell_refusal
+from cutis.web.pictures import Pictures
 from cutis.web.rate_limit import RateLimit
 from cutis.web.rendering import STATIC, KeptStatic
 from cutis.web.security import Guard
-from cutis.web.study.pictures import Pictures
+from cutis.web.thumbnails import Thumbnails
 
 
 def create_library_app(library: Library, *, address: str = "", clock: Callable[[], datetime] = utc_now) -> FastAPI:

@@ -223,6 +223,7 @@
     pictures(asked);
     result.querySelector("[data-print]").addEventListener("click", () => print());
     result.querySelector("[data-heatmap-go]").addEventListener("click", () => heatmap(asked));
+    result.querySelector("[data-similar-go]")?.addEventListener("click", () => similar(asked));
     result.hidden = false;
     desk.classList.add("answered");
     const heading = result.querySelector("[data-answer-heading]");
@@ -284,6 +285,30 @@
       figure.querySelector("figcaption").textContent = part.dataset.caption.replace("{name}", told.name);
       figure.hidden = false;
       tell(line, told.unclear ? say("heatmap-unclear", { name: told.name }) : "");
+    } catch (error) {
+      if (!(error instanceof Told)) throw error;
+      tell(line, error.message);
+    } finally {
+      button.removeAttribute("aria-disabled");
+    }
+  };
+
+  // ---- Cases like this one
+
+  const similar = async (asked) => {
+    const part = result.querySelector("[data-similar]");
+    const button = part.querySelector("[data-similar-go]");
+    const line = part.querySelector("[data-similar-status]");
+    if (button.getAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
+    tell(line, words.comparing);
+    try {
+      const holder = document.createElement("template");
+      holder.innerHTML = await send("/similar", asked, 60);  // our own server's template
+      if (!part.isConnected) return;
+      part.querySelector("[data-similar-cases]").replaceChildren(holder.content);
+      button.hidden = true;  // the same photograph has the same cases
+      tell(line, "");
     } catch (error) {
       if (!(error instanceof Told)) throw error;
       tell(line, error.message);

@@ -14,13 +14,13 @@ from starlette.datastructures import FormData
 from cutis.errors import CutisError
 from cutis.study import OpenFolder
 from cutis.study.store import Store, StoreError, StudyInfo
+from cutis.web.pictures import Pictures
 from cutis.web.refusals import Refusal
 from cutis.web.rendering import render
 from cutis.web.security import SessionCookie, checked_form, csrf_token
 from cutis.web.strings import ENGLISH
 from cutis.web.study.nurse_access import NurseAccess
 from cutis.web.study.nurse_making import Making
-from cutis.web.study.pictures import Pictures
 
 NURSE = SessionCookie("cutis-nurse")
 """Until the browser is closed; the server ends it earlier."""

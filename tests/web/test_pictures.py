@@ -9,8 +9,8 @@ from PIL import Image, ImageCms
 
 from cutis.errors import ImageError
 from cutis.study.case_pictures import MOST_SIDE
-from cutis.web.study import pictures
-from cutis.web.study.pictures import Pictures, reader_jpeg
+from cutis.web import pictures
+from cutis.web.pictures import Pictures, reader_jpeg
 
 
 def gradient(height: int, width: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Small pictures for the grid: pixels and nothing else, made once and kept in the library's folder."""
+"""Small pictures of a library's photographs: pixels and nothing else."""
 
 import hashlib
 import io
@@ -12,14 +12,14 @@ from cutis.errors import ImageError
 from cutis.files import replacing
 
 SIDE = 320
-"""Pixels of the longer side: enough for a column of the grid on a screen with two pixels a point."""
+"""Pixels of the longer side: enough for a column of a grid on a screen with two pixels a point."""
 
 
 class Thumbnails:
-    """Thumbnails of a library's photographs.
+    """Thumbnails, made once and kept in a folder.
 
     Args:
-        folder: where they are kept; made when the first is. A photograph that changes gets a new one.
+        folder: made when the first is. A photograph that changes gets a new one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,13 +41,18 @@ class Thumbnails:
         try:
             return kept.read_bytes()
         except FileNotFoundError:
-            made = _thumbnail(path)
+            made = thumbnail_jpeg(path)
         with replacing(kept) as temporary:
             temporary.write_bytes(made)
         return made
 
 
-def _thumbnail(path: Path) -> bytes:
+def thumbnail_jpeg(path: Path) -> bytes:
+    """A photograph, upright and small, as JPEG without what its file says of place, time and camera.
+
+    Raises:
+        ImageError: it is missing or damaged.
+    """
     picture = _small_jpeg(path) or Image.fromarray(read_image(path))
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
