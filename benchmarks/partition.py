@@ -12,7 +12,7 @@ label it has. Every arm has the same recipe, images, steps and seeds; only the c
 Writes ``results/partition.json`` and ``results/partition.md`` beside this file. Runs that are done are kept: started
 again, it goes on where it was stopped.
 
-    python benchmarks/partition.py            about an hour on 2 cores
+    python benchmarks/partition.py            some three hours on 2 cores
     python benchmarks/partition.py --seeds 0  a third of it
 
 The data are found in ``$CUTIS_DATA``, else in ``../shared/data`` from the project's root.
@@ -30,6 +30,7 @@ import polars as pl
 
 from cutis.data import source, split
 from cutis.evaluation import (
+    Clusters,
     Predictions,
     accuracy,
     balanced_accuracy,
@@ -46,6 +47,7 @@ from cutis.evaluation import (
 from cutis.files import write_json, write_text
 from cutis.models import load_bundle, predict_manifest
 from cutis.taxonomy import (
+    GRADES,
     ClassSet,
     class_labels,
     class_set,
@@ -167,7 +169,11 @@ def compared(
 
 
 def unseen_diagnoses(manifest: pl.DataFrame, out: Path) -> dict[str, Any]:
-    """Each diagnosis graded by a model that never met it; Wilson intervals over lesions' images as they are."""
+    """Each diagnosis graded by a model that never met it; intervals from a bootstrap of whole patients and lesions.
+
+    Where all images of a diagnosis are graded alike, a bootstrap says nothing: Wilson's interval of as many
+    independent cases as there are patients and lesions then.
+    """
     taxonomy, rule = shipped_taxonomy(), read_risk_rule()
     result = {}
     for name, nodes in UNSEEN.items():
@@ -188,20 +194,34 @@ def unseen_diagnoses(manifest: pl.DataFrame, out: Path) -> dict[str, Any]:
         # A patient of a test image may have another lesion in training: only the diagnosis is unseen.
         probabilities = predict_manifest(bundle, manifest.filter(left_out)).probabilities
         by_grade = grade_probabilities(probabilities, grades)
-        likeliest = [("low", "high", "dangerous")[each] for each in by_grade.argmax(axis=1)]
+        likeliest = [GRADES[each] for each in by_grade.argmax(axis=1)]
         cheapest = decide(by_grade, rule)
-        right = {"most probable grade": likeliest, "least expected cost": cheapest}
-        result[name] = {"grade": grade, "images": int(left_out.sum())}
-        for decision, told in right.items():
-            hits = sum(each == grade for each in told)
-            low, high = wilson_interval(hits, len(told))
-            result[name][decision] = {
-                "accuracy": hits / len(told),
-                "low": float(low),
-                "high": float(high),
-                **Counter(told),
+        clusters = clusters_of(manifest.filter(left_out))
+        found: dict[str, Any] = {"grade": grade, "images": int(left_out.sum()), "lesions": clusters.cases}
+        for decision, told in {"most probable grade": likeliest, "least expected cost": cheapest}.items():
+            share, low, high = share_right(np.array([each == grade for each in told]), clusters)
+            found[decision] = {
+                "accuracy": share,
+                "low": low,
+                "high": high,
+                "graded": dict(Counter(told)),
             }
+        result[name] = found
     return result
+
+
+def share_right(right: np.ndarray, clusters: Clusters) -> tuple[float, float, float]:
+    """The share of images graded right, and its interval."""
+    hits, share = right.astype(np.float64), float(right.mean())
+    if share in (0.0, 1.0):
+        low, high = wilson_interval(share * clusters.cases, clusters.cases)
+        return share, float(low), float(high)
+
+    def statistics(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return {"right": hits @ weights / weights.sum(axis=0)}
+
+    low, high = percentile_interval(clustered_bootstrap(statistics, clusters.number, resamples=2000, seed=0)["right"])
+    return share, float(low), float(high)
 
 
 def write_results(experiment: dict[str, Any], unseen: dict[str, Any], seeds: list[int]) -> None:
@@ -224,15 +244,17 @@ def write_results(experiment: dict[str, Any], unseen: dict[str, Any], seeds: lis
         ]
         lines.append("")
     lines += [
-        "| unseen diagnosis | grade | images | most probable grade right | least expected cost right |",
-        "| --- | --- | --- | --- | --- |",
+        "| unseen diagnosis | grade | images (lesions) | most probable right | least cost right | low, high, dangerous |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, each in unseen.items():
         cells = [
             f"{each[d]['accuracy']:.3f} ({each[d]['low']:.3f}–{each[d]['high']:.3f})"
             for d in ("most probable grade", "least expected cost")
         ]
-        lines.append(f"| {name} | {each['grade']} | {each['images']:,} | {' | '.join(cells)} |")
+        graded = each["least expected cost"]["graded"]
+        cells.append(", ".join(f"{graded.get(grade, 0):,}" for grade in GRADES))
+        lines.append(f"| {name} | {each['grade']} | {each['images']:,} ({each['lesions']:,}) | {' | '.join(cells)} |")
     write_text(RESULTS / "partition.md", "\n".join(lines) + "\n")
     print("\n".join(lines))
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cutis.cli.study_folders import study_extra
+from cutis.cli.extras import needs_extra
 from cutis.cli.study_serve import serve_verb
 from cutis.errors import CutisError
 
@@ -91,8 +91,8 @@ def test_what_is_wrong_is_told_in_a_line(tmp_path):
 def test_an_extra_that_is_not_installed_is_told_with_how_to_install_it():
     with (
         pytest.raises(CutisError, match=r"'fastapi', which is not installed. Run: pip install 'cutis\[study\]'"),
-        study_extra(),
+        needs_extra("study", "reader studies need"),
     ):
         raise ModuleNotFoundError("No module named 'fastapi'", name="fastapi")
-    with pytest.raises(ModuleNotFoundError), study_extra():
+    with pytest.raises(ModuleNotFoundError), needs_extra("study", "reader studies need"):
         raise ModuleNotFoundError("No module named 'cutis.gone'", name="cutis.gone")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cutis.cli.extras import needs_extra
 from cutis.cli.listening import LOOPBACK, check_certificate, listening_socket, run_until_stopped, shown_host
 from cutis.errors import CutisError
 
@@ -22,7 +23,7 @@ annotate_app = typer.Typer(
     no_args_is_help=True,
 )
 
-_EXTRA = ("sqlalchemy", "alembic", "psycopg", "fastapi", "uvicorn", "multipart", "python_multipart", "defusedxml")
+_ANNOTATION = "annotation needs"
 _ENDS_IN = 10  # seconds that requests in progress have when the server stops
 
 LibraryDir = Annotated[Path, typer.Argument(metavar="LIB", help="A folder that `cutis annotate create` made.")]
@@ -63,7 +64,7 @@ def create(
 
     Example: cutis annotate create ham.parquet -o library --annotator R1 --annotator R2 --curator K
     """
-    with _extra():
+    with needs_extra("study", _ANNOTATION):
         from datetime import UTC, datetime
 
         from cutis.annotation import create_library
@@ -288,22 +289,8 @@ def import_(
 
 
 @contextmanager
-def _extra() -> Iterator[None]:
-    """Tell in a line that the extra is not installed."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _EXTRA:
-            raise
-        raise CutisError(
-            f"annotation needs the package '{error.name}', which is not installed",
-            fix="Run: pip install 'cutis[study]'",
-        ) from error
-
-
-@contextmanager
 def _opened(folder: Path, database: str | None) -> "Iterator[Library]":
-    with _extra():
+    with needs_extra("study", _ANNOTATION):
         from cutis.annotation import opened_library
 
         with opened_library(folder, database) as library:

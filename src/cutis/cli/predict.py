@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cutis.cli.dicom_extra import need_dicom
+from cutis.cli.extras import needs_extra
 from cutis.errors import CutisError, ImageError
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def _of_images(
             content = b""  # reading it as a photograph says what is wrong with it
         if not is_dicom(content):
             return photograph_alone(path)
-        need_dicom()
-        from cutis.clinic import dicom_photograph
+        with needs_extra("dicom", "DICOM needs"):
+            from cutis.clinic import dicom_photograph
 
         taken, own, source = dicom_photograph(content, Path(path).name, frame=frame)
         for note in source.notes:

@@ -4,21 +4,21 @@ import logging
 import ssl
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from cutis.cli.extras import needs_extra
 from cutis.cli.listening import LOOPBACK, check_certificate, listening_socket, run_until_stopped, shown_host
 from cutis.errors import BundleError, CutisError
 
 if TYPE_CHECKING:
     from cutis.models import OnnxBundle
 
-_EXTRA = ("fastapi", "uvicorn", "multipart", "python_multipart", "prometheus_client")
+_SERVER = "the server needs"
 _ENDS_IN = 35  # seconds that requests in progress have when the server stops; an answer takes 30 at most
 _MOST_CONNECTIONS = 500
 
@@ -108,7 +108,7 @@ def serve_verb(
             f"at {host} anybody in the network could use the API",
             fix="Name a file of keys with --keys (see `cutis serve keys add`), or say --without-keys.",
         )
-    with _web_extra(), ExitStack() as opened:
+    with needs_extra("web", _SERVER), ExitStack() as opened:
         from cutis.taxonomy import read_risk_rule
         from cutis.web import AuditLog, KeyFile, create_clinic_app
 
@@ -170,7 +170,7 @@ def add_verb(
 
     Example: cutis serve keys add "ward 3" --keys keys.json
     """
-    with _web_extra():
+    with needs_extra("web", _SERVER):
         from cutis.web import KeyFile
 
         made = KeyFile(keys).add(name, images_per_minute=images_per_minute)
@@ -188,7 +188,7 @@ def list_verb(*, keys: KeysFile) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    with _web_extra():
+    with needs_extra("web", _SERVER):
         from cutis.web import KeyFile
 
         known = KeyFile(keys).known()
@@ -205,7 +205,7 @@ def revoke_verb(name: Annotated[str, typer.Argument(metavar="NAME")], *, keys: K
 
     Example: cutis serve keys revoke "ward 3" --keys keys.json
     """
-    with _web_extra():
+    with needs_extra("web", _SERVER):
         from cutis.web import KeyFile
 
         KeyFile(keys).revoke(name)
@@ -266,20 +266,3 @@ def _tell(log: str, opened: ExitStack) -> None:
         logger.propagate = False
         logger.setLevel(logging.INFO if log and name == "cutis" else logging.WARNING)
         opened.callback(logger.removeHandler, handler)
-
-
-@contextmanager
-def _web_extra() -> Iterator[None]:
-    """Tell in a line that the extra is not installed.
-
-    Raises:
-        CutisError: it is not.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _EXTRA:
-            raise
-        raise CutisError(
-            f"the server needs the package '{error.name}', which is not installed", fix="Run: pip install 'cutis[web]'"
-        ) from error

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cutis.cli.study_folders import Database, StudyDir, StudyId, opened_folder, study_extra
+from cutis.cli.extras import needs_extra
+from cutis.cli.study_folders import STUDIES, Database, StudyDir, StudyId, opened_folder
 
 if TYPE_CHECKING:
     from cutis.study import AnsweredStep, Item, OpenFolder, StudyCase, StudyDesign
@@ -43,7 +44,7 @@ def booklet_verb(
             )
         outputs = kept_outputs(study_home(opened.path, cases))
         written = []
-        with study_extra(), replacing_folder(output) as temporary:
+        with needs_extra("study", STUDIES), replacing_folder(output) as temporary:
             for reader in readers or items:
                 for period in range(design.periods):
                     name = reader if design.periods == 1 else f"{reader}, part {period + 1}"

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from cutis.cli.extras import needs_extra
 from cutis.cli.study_create import Ai, Checked, DesignName, Manifest, named_design, planned_study
-from cutis.cli.study_folders import study_extra
+from cutis.cli.study_folders import STUDIES
 
 
 def check_verb(
@@ -27,7 +28,7 @@ def check_verb(
 
     Example: cutis study check design.toml --checked check1/sheet.csv -o check2
     """
-    with study_extra():
+    with needs_extra("study", STUDIES):
         from cutis.study import check_new_place, unfit_images, write_image_check
 
     check_new_place(output)

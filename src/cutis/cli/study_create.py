@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cutis.cli.study_folders import Database, study_extra
+from cutis.cli.extras import needs_extra
+from cutis.cli.study_folders import STUDIES, Database
 from cutis.errors import CutisError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def create_verb(
 
     Example: cutis study create zhao2019 --manifest ham.parquet -o study
     """
-    with study_extra():
+    with needs_extra("study", STUDIES):
         from cutis.cli.progress import progress_bar, stages
         from cutis.files import replacing_folder
         from cutis.study import begin_study_folder, check_new_place, make_study, opened_study_folder

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cutis.errors import CutisError
+from cutis.cli.extras import needs_extra
 
 if TYPE_CHECKING:
     from cutis.study import OpenFolder
 
-_EXTRA = ("sqlalchemy", "alembic", "psycopg", "fastapi", "uvicorn", "multipart", "python_multipart", "fpdf")
+STUDIES = "reader studies need"
+"""Of which extra, for :func:`cutis.cli.extras.needs_extra`."""
 
 StudyDir = Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A folder that `cutis study create` made.")]
 StudyId = Annotated[
@@ -31,27 +32,9 @@ Database = Annotated[
 
 
 @contextmanager
-def study_extra() -> Iterator[None]:
-    """Tell in a line that the extra is not installed.
-
-    Raises:
-        CutisError: it is not.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in _EXTRA:
-            raise
-        raise CutisError(
-            f"reader studies need the package '{error.name}', which is not installed",
-            fix="Run: pip install 'cutis[study]'",
-        ) from error
-
-
-@contextmanager
 def opened_folder(folder: Path, database: str | None) -> "Iterator[OpenFolder]":
     """A study folder with its database open."""
-    with study_extra():
+    with needs_extra("study", STUDIES):
         from cutis.study import opened_study_folder
 
         with opened_study_folder(folder, database) as opened:

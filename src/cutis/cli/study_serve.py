@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from cutis.cli.extras import needs_extra
 from cutis.cli.listening import LOOPBACK, check_certificate, listening_socket, run_until_stopped, shown_host
-from cutis.cli.study_folders import Database, StudyDir, study_extra
+from cutis.cli.study_folders import STUDIES, Database, StudyDir
 from cutis.errors import CutisError
 
 _ENDS_IN = 10  # seconds that requests in progress have when the server stops
@@ -53,7 +54,7 @@ def serve_verb(
         raise CutisError(f"--address '{address}' begins with neither http:// nor https://", fix="Write it whole.")
     if not data.is_dir():
         raise CutisError("is no folder", where=str(data), fix="Name one with --data.")
-    with study_extra():
+    with needs_extra("study", STUDIES):
         from cutis.study import begin_study_folder, check_new_place, check_pictures, opened_study_folder
         from cutis.web import create_nurse_app
 

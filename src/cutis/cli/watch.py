@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cutis.cli.dicom_extra import need_dicom
+from cutis.cli.extras import needs_extra
 from cutis.errors import BundleError, CutisError
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def watch_verb(
     from cutis.taxonomy import read_risk_rule
 
     if form == "dicom":
-        need_dicom()
+        with needs_extra("dicom", "DICOM needs"):
+            from cutis.clinic import dicom_report  # noqa: F401 - only whether it can be had, before anything is taken
     bundle, rule = _bundle(bundle_folder), read_risk_rule()
     secret = _secret(inbox) if deidentify else None
     stop = threading.Event()
