@@ -250,8 +250,8 @@ def agreements(maps: Mapping[str, quality.Maps]) -> dict[str, list[float]]:
     for place, one in enumerate(names):
         for other in names[place + 1 :]:
             count = min(len(maps[one]), len(maps[other]))
-            values = quality.rank_correlation(maps[one][:count], maps[other][:count])
             if count:
+                values = quality.rank_correlation(maps[one][:count], maps[other][:count])
                 together[f"{one}|{other}"] = [float(each) for each in values]
     return together
 

@@ -16,6 +16,7 @@ from cutis.cli import (
     evaluate,
     explain,
     export,
+    follow_up,
     predict,
     robustness,
     serve,
@@ -52,6 +53,7 @@ app.add_typer(taxonomy.taxonomy_app)
 app.command("export")(export.export_verb)
 app.add_typer(serve.serve_app)
 app.command("watch")(watch.watch_verb)
+app.add_typer(follow_up.follow_up_app)
 app.add_typer(annotate.annotate_app)
 app.add_typer(study.study_app)
 

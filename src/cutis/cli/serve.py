@@ -51,6 +51,7 @@ KeysFile = Annotated[Path, typer.Option("--keys", metavar="FILE", help="The file
 
 @serve_app.command("run", cls=_Serve)
 def serve_verb(
+    context: typer.Context,
     bundle: Annotated[
         Path | None, typer.Argument(metavar="BUNDLE", help="A bundle folder if not the built-in model.")
     ] = None,
@@ -71,6 +72,21 @@ def serve_verb(
         Path | None,
         typer.Option(metavar="MAP", help="Show similar cases of known diagnosis: a map that `cutis embed` wrote."),
     ] = None,
+    follow_up: Annotated[
+        Path | None,
+        typer.Option(
+            "--follow-up", metavar="FOLDER", help="Also keep lesions over time: a folder of `cutis follow-up create`."
+        ),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="CUTIS_FOLLOW_UP_DATABASE",
+            help="Of the follow-up, with its password. Default: the folder's own.",
+            show_envvar=False,
+        ),
+    ] = None,
     risk: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Costs, grades and advice of your own, as in risk.toml.")
     ] = None,
@@ -85,7 +101,8 @@ def serve_verb(
 ) -> None:
     """Serve the clinic's page and the API until Ctrl-C.
 
-    No photograph, and no word about a patient, is kept, logged or sent on. With --cases, whoever may use the page may
+    No photograph, and no word about a patient, is kept, logged or sent on, but for what people who signed in
+    keep on the pages of --follow-up. With --cases, whoever may use the page may
     see the photographs of that map, small. Without --keys the server listens at
     127.0.0.1 alone, unless --without-keys is said too. To be reached from other machines it should speak https:
     behind a proxy, or with --certificate and --key.
@@ -101,8 +118,15 @@ def serve_verb(
     check_certificate(certificate, key)
     if address and not address.startswith(("http://", "https://")):
         raise CutisError(f"--address '{address}' begins with neither http:// nor https://", fix="Write it whole.")
+    if database and follow_up is None and _typed(context, "database"):
+        raise CutisError("--database is of the follow-up, which is not asked for", fix="Name it with --follow-up.")
     if keys is not None and without_keys:
         raise CutisError("--keys and --without-keys exclude each other", fix="Choose one.")
+    if follow_up is not None and host not in LOOPBACK and certificate is None and not address.startswith("https://"):
+        raise CutisError(
+            f"at {host} without https others in the network could read what is kept of patients",
+            fix="Name --certificate and --key, or the proxy's https address with --address.",
+        )
     if host not in LOOPBACK and keys is None and not without_keys:
         raise CutisError(
             f"at {host} anybody in the network could use the API",
@@ -122,6 +146,13 @@ def serve_verb(
         if audit is not None:
             sha256 = str(model.about["weights_sha256"])
             noted = opened.enter_context(closing(AuditLog(audit, model=model.name, sha256=sha256)))
+        pages = None
+        if follow_up is not None:
+            with needs_extra("study", "the follow-up needs"):
+                from cutis.follow_up import opened_store
+                from cutis.web import follow_up_router
+
+                pages = follow_up_router(opened.enter_context(opened_store(follow_up, database)), address=address)
         similar = None
         if cases is not None:
             from cutis.web import SimilarCases
@@ -134,6 +165,7 @@ def serve_verb(
             keys=known,
             audit=noted,
             cases=similar,
+            follow_up=pages,
             hosts=_hosts(host, address),
         )
         scheme = "http" if certificate is None else "https"
@@ -154,7 +186,7 @@ def serve_verb(
             timeout_graceful_shutdown=_ENDS_IN,
             **secured,
         )
-    typer.echo("stopped; no photograph was kept")
+    typer.echo("stopped; no photograph was kept" if follow_up is None else "stopped")
 
 
 @keys_app.command("add")
@@ -266,3 +298,9 @@ def _tell(log: str, opened: ExitStack) -> None:
         logger.propagate = False
         logger.setLevel(logging.INFO if log and name == "cutis" else logging.WARNING)
         opened.callback(logger.removeHandler, handler)
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line, and does not come from the environment."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -1,4 +1,4 @@
-"""Pages in a browser: the clinic's and the API, reader studies, the image library.
+"""Pages in a browser: the clinic's and the API, lesions over time, reader studies, the image library.
 
 Names are imported when first asked for: the clinic's server needs no database.
 """
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cutis.web.clinic.audit_log import AuditLog
     from cutis.web.clinic.journal import JsonLines
     from cutis.web.clinic.similar import SimilarCases
+    from cutis.web.follow_up.room import follow_up_router
     from cutis.web.library.app import create_library_app
     from cutis.web.study.nurse import create_nurse_app
 
@@ -23,6 +24,7 @@ _HOMES = {
     "clinic.audit_log": ("AuditLog",),
     "clinic.journal": ("JsonLines",),
     "clinic.similar": ("SimilarCases",),
+    "follow_up.room": ("follow_up_router",),
     "library.app": ("create_library_app",),
     "study.nurse": ("create_nurse_app",),
 }
@@ -37,6 +39,7 @@ __all__ = [
     "create_library_app",
     "create_nurse_app",
     "create_study_app",
+    "follow_up_router",
 ]
 
 

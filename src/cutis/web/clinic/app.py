@@ -40,6 +40,7 @@ def create_clinic_app(
     audit: AuditLog | None = None,
     cases: "SimilarCases | None" = None,
     hosts: Sequence[str] = (),
+    follow_up: APIRouter | None = None,
     rooms: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """Pages and API. Routes find the :class:`Engine` as ``app.state.engine``.
@@ -54,6 +55,7 @@ def create_clinic_app(
         cases: of known diagnosis, to be shown beside an answer to whoever asks.
         hosts: names by which the server may be addressed, without ports; empty: any. A page of another site that
             has its own name lead to this machine is then refused.
+        follow_up: the pages of lesions over time; None: there are none.
         rooms: more pages.
     """
     app = FastAPI(
@@ -65,6 +67,7 @@ def create_clinic_app(
     app.state.metrics = Metrics(engine)
     app.state.senders = Senders(keys)
     app.state.tells_refusals = _told
+    app.state.follow_up = follow_up is not None
     app.add_middleware(
         Guard,
         larger_bodies={"/": engine.limits.file_bytes + FIELD_BYTES, "/api/v1/predict": engine.limits.body_bytes},
@@ -79,7 +82,7 @@ def create_clinic_app(
     app.mount("/static", KeptStatic(directory=STATIC), name="static")
     app.include_router(api_router)
     offline = offline_router(bundle, folder or default_bundle_folder(), rule)
-    for room in (clinic_router, offline, *rooms):
+    for room in (clinic_router, offline, *([follow_up] if follow_up else []), *rooms):
         app.include_router(room, include_in_schema=False)
     app.openapi = described(app)  # type: ignore[method-assign]
     return app

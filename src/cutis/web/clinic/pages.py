@@ -246,6 +246,7 @@ def _start_page(
         },
         aspect=_aspect(request),
         given=given or _Given(),
+        follow_up=request.app.state.follow_up,
         view=view,
         problem=problem,
     )
