@@ -9,8 +9,9 @@ copies of HAM10000 stand in ISIC 2017 is not checked. Nothing was chosen by thes
 
     python benchmarks/serving.py                       one image at a time (makes an int8 export first), ten minutes
     python benchmarks/serving.py --images 20           a short trial; writes nothing unless --output is named
-    python benchmarks/serving.py --load 60             cutis serve: cold start, then 32 clients for 60 seconds
-    python benchmarks/serving.py --soak 50000          the same, and its memory over so many requests
+    python benchmarks/serving.py --load 60             cutis serve: cold start, then 32 clients for 60 seconds; with the
+                                                       model as it comes, and with the int8 export
+    python benchmarks/serving.py --soak 50000          int8 again, and the server's memory over so many requests
 
 Parts that were not asked for keep the figures of their last run. Times mean something only where nothing else runs.
 """
@@ -219,7 +220,6 @@ def main() -> None:
     parser.add_argument("--load", type=float, metavar="SECONDS", help="load the server for so long")
     parser.add_argument("--soak", type=int, metavar="N", help="requests over which memory is watched")
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--bundle", type=Path, help="that the server serves; default: the one that comes with cutis")
     parser.add_argument("--output", type=Path, help="folder of the results")
     asked = parser.parse_args()
     data = Path(os.environ.get("CUTIS_DATA", ROOT.parent / "shared" / "data"))
@@ -230,9 +230,15 @@ def main() -> None:
     results: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
     if asked.load or asked.soak:
         paths = [each for manifest, _ in tested(data).values() for each in manifest["image_path"].to_list()]
-        results["server"] = server_figures(
-            asked.bundle, paths, clients=asked.clients, seconds=asked.load or 60.0, soak=asked.soak or 0
-        ) | {"machine": machine()}
+        served: dict[str, Path | None] = {"int8": int8_bundle(home, data, asked.cores)}
+        if asked.load:
+            served = {"as it comes": None, **served}
+        for name, bundle in served.items():
+            soak = asked.soak or 0 if name == "int8" else 0
+            figures = server_figures(bundle, paths, clients=asked.clients, seconds=asked.load or 60.0, soak=soak)
+            before = results.setdefault("server", {}).get(name, {})
+            results["server"][name] = {**before, **figures, "machine": machine()}
+            print(name, {key: value for key, value in figures.items() if key != "soak"}, flush=True)
     else:
         runs = one_image(data, home, asked.cores, asked.images)
         int8 = int8_figures(int8_bundle(home, data, asked.cores))

@@ -214,13 +214,21 @@ def server_lines(results: dict[str, Any]) -> list[str]:
     if "imports" in results:
         told = ", ".join(f"`{name}` {value:.2f} s" for name, value in results["imports"].items())
         lines += [f"Cold processes: {told}.", ""]
-    server = results.get("server")
-    if server is None:
+    servers = results.get("server")
+    if servers is None:
         return [*lines, "`cutis serve` under load: not measured yet (`--load`, `--soak`)."]
+    for name, server in servers.items():
+        lines += one_server_lines(name, server)
+    return lines
+
+
+def one_server_lines(name: str, server: dict[str, Any]) -> list[str]:
+    """What was measured of one model's server, in Markdown."""
+    lines: list[str] = []
     load, cold = server["load"], server["cold_start_seconds"]
     statuses = json.dumps(load["statuses"])
     lines += [
-        f"`cutis serve` on {server['machine']}, clients on the same machine; one photograph a request.",
+        f"`cutis serve`, the model {name}, on {server['machine']}, clients on the same machine; one photograph a request.",
         "",
         "| | |",
         "| --- | ---: |",
@@ -239,4 +247,4 @@ def server_lines(results: dict[str, Any]) -> list[str]:
             f"| growth over the last half, bytes a request | {soak['bytes_a_request_over_the_last_half']:.0f} |",
             f"| answers by status | `{json.dumps(soak['statuses'])}` |",
         ]
-    return lines
+    return [*lines, ""]
