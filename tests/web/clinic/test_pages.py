@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from cutis.annotation import CONFIRM_TYPES
 from cutis.clinic import Answer, Patient, Photograph, answers
 from cutis.data import draw_phantom, phantom_lesion, phantom_view
 from cutis.errors import TaxonomyError
@@ -260,13 +261,18 @@ def test_every_word_that_a_page_asks_for_is_there_and_none_is_left_over() -> Non
     assert len(asked) > 60
     assert asked <= words.keys()
     made = ("quality.", "name.", "plain.", "site.", "malignancy.", "problem.", "answer.stranger-", "answer.prior-")
-    made += ("crop.", "patient.skin-", "patient.field-", "patient.", "app.")
+    made += ("crop.", "patient.skin-", "patient.field-", "patient.", "app.", "confirmed.")
     script = {key.removeprefix("script.") for key in words if key.startswith("script.")}
     assert [each for each in script if f'"{each}"' not in whole and f"words.{each}" not in whole] == []
     left = [
         each for each in words if not each.startswith((*made, "script.")) and not re.search(f"[\"']{each}[\"']", whole)
     ]
     assert left == []
+
+
+def test_every_way_to_confirm_a_diagnosis_has_words() -> None:
+    told = {each.removeprefix("confirmed.") for each in clinic_words("en").words if each.startswith("confirmed.")}
+    assert told == {each.replace(" ", "-") for each in CONFIRM_TYPES}
 
 
 def test_every_reason_and_note_of_the_quality_rules_has_words() -> None:

@@ -127,7 +127,7 @@ def test_a_picture_that_is_not_there_is_a_plain_refusal(app) -> None:
         assert client.post("/similar", headers=SCRIPT).status_code in (400, 403)
 
 
-@pytest.mark.parametrize("language", ["en", "es", "zh", "ko"])
+@pytest.mark.parametrize("language", ["en", "ko"])
 def test_cases_are_shown_after_a_tap_and_fit_every_screen(browser, serve, app, language) -> None:
     pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
     visitor = Visitor(browser, serve(app), f"/?lang={language}")
